@@ -28,12 +28,11 @@ fn parse(text: &str) -> Option<i64> {
     };
     let (whole, decimals) = match number.split_once('.') {
         None => (number, ""),
-        Some((_, "")) => return None,
-        Some((whole, decimals)) => (whole, decimals.trim_end_matches('0')),
+        Some((whole, decimals)) if !decimals.is_empty() && decimals.bytes().all(|b| b.is_ascii_digit()) => {
+            (whole, decimals.trim_end_matches('0'))
+        }
+        Some(_) => return None,
     };
-    if number.contains('.') && !number.rsplit('.').next()?.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
     // 1.5k is 1500, but 1.5 is no count: more decimals than the suffix has zeros leave a fraction.
     if decimals.len() > scale {
         return None;
