@@ -1,1 +1,56 @@
-//! Founding stub.
+//! Delta tables on any object store: append exactly once, watermarks, quarantine, layout.
+//!
+//! ```text
+//! Lake ── s3://bucket/prefix, file:///folder, memory:///
+//!  ├─ tables/<dataset>/      ◄── Table ◄──┐
+//!  └─ quarantine/<dataset>/  ◄── Table ◄──┴── Landing ◄── Batch { rows, rejected, highest }
+//! ```
+//!
+//! [`Landing`] is what a stream writes through: it sends each record of a batch to one of a dataset's two tables.
+//! [`Table`] is one warm handle. [`read_table`] and [`describe`] look at what came of it.
+//!
+//! # Invariants
+//! - A record that is delivered is in exactly one table, once: see [`Landing`] for the tests.
+//! - The log is written only by creating versions, never by replacing one.
+//! - A version holds rows and the watermark that covers them, or neither.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod append;
+mod backoff;
+mod commit;
+mod credentials;
+mod encode;
+mod error;
+mod head;
+mod lake;
+mod landing;
+mod log;
+mod lookup;
+mod place;
+mod protocol;
+mod read;
+mod rows;
+mod schema;
+mod sequence;
+mod settings;
+mod source;
+mod stats;
+mod table;
+mod watermarks;
+
+pub use append::{Appended, Settled};
+pub use commit::STREAM;
+pub use encode::properties as parquet_properties;
+pub use error::Error;
+pub use lake::{Kind, Lake, S3Options};
+pub use landing::{Batch, Landed, Landing, NotLanded};
+pub use read::{Description, describe, read_table};
+pub use rows::Rows;
+pub use schema::{
+    FIELD, INGEST_DATE, INGEST_PATH, INGESTED_AT, ORIGIN, PARTITION_COLUMNS, PAYLOAD, REASON, quarantine_rows_schema,
+};
+pub use sequence::{SequenceNumber, SequenceNumberError};
+pub use settings::{Settings, SettingsError};
+pub use source::Source;
+pub use table::Table;

@@ -1,0 +1,169 @@
+//! The newest state of a table, as far as an appender must know it: version, schema, obligations, watermarks.
+//!
+//! The list of files is none of its business, so that a handle stays small however large the table is.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::{Int64Type, Schema},
+};
+use deltalake_core::{
+    DeltaTableError,
+    kernel::{DataType, Metadata, Protocol, Snapshot, StructField, StructType, engine::arrow_data::ArrowEngineData},
+    logstore::LogStore,
+};
+
+use crate::{
+    error::Error,
+    log::Commit,
+    protocol,
+    schema::{self, Fit},
+    sequence::SequenceNumber,
+    source::Source,
+    watermarks::{Txn, Watermarks},
+};
+
+/// What the handle of a table remembers.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) version: u64,
+    pub(crate) metadata: Metadata,
+    pub(crate) watermarks: Watermarks,
+    /// How the writer's columns fit the table's; follows from `metadata`.
+    pub(crate) fit: Fit,
+}
+
+impl Head {
+    /// The head of a table whose newest commit is `version`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] or [`Error::Schema`] if the table cannot be written as `wanted`.
+    fn new(table: &str, version: u64, metadata: Metadata, protocol: &Protocol, wanted: &Schema) -> Result<Self, Error> {
+        protocol::check(table, protocol)?;
+        let fit = schema::reconcile(table, &metadata, wanted)?;
+        Ok(Self {
+            version,
+            metadata,
+            watermarks: Watermarks::default(),
+            fit,
+        })
+    }
+
+    /// The head of a table that was just created as `wanted`, with version 0.
+    pub(crate) fn created(table: &str, metadata: Metadata, wanted: &Schema) -> Result<Self, Error> {
+        let fit = schema::reconcile(table, &metadata, wanted)?;
+        Ok(Self {
+            version: 0,
+            metadata,
+            watermarks: Watermarks::default(),
+            fit,
+        })
+    }
+
+    /// Reads the newest state from the log, checkpoints included; `None` if there is no table.
+    pub(crate) async fn load(table: &str, log: &dyn LogStore, wanted: &Schema) -> Result<Option<Self>, Error> {
+        let failed = |source: DeltaTableError| Error::Log {
+            table: table.to_owned(),
+            source,
+        };
+        let snapshot = match Snapshot::try_new(log, None).await {
+            Ok(snapshot) => snapshot,
+            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let (metadata, protocol) = (snapshot.metadata().clone(), snapshot.protocol());
+        let mut head = Self::new(table, snapshot.version(), metadata, protocol, wanted)?;
+        head.watermarks = watermarks(log, snapshot).await.map_err(failed)?;
+        Ok(Some(head))
+    }
+
+    /// Takes over the commit after the head's own version.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load): the commit may have changed the table into one that cannot be written any more. The head
+    /// is of no use then.
+    pub(crate) fn apply(&mut self, table: &str, commit: Commit, wanted: &Schema) -> Result<(), Error> {
+        if let Some(protocol) = &commit.protocol {
+            protocol::check(table, protocol)?;
+        }
+        if let Some(metadata) = commit.metadata {
+            self.fit = schema::reconcile(table, &metadata, wanted)?;
+            self.metadata = metadata;
+        }
+        commit.txns.iter().for_each(|txn| self.watermarks.apply(txn));
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Remembers a commit of ours, which is the one after the head's own version.
+    pub(crate) fn committed(&mut self, version: u64, source: &Source, watermark: &SequenceNumber) {
+        self.version = version;
+        self.watermarks.set(source, watermark);
+        if let Some(metadata) = self.fit.new_metadata.take() {
+            self.metadata = metadata;
+        }
+    }
+}
+
+/// Every watermark of the table, in one pass over the log.
+///
+/// deltalake offers `transaction_version` for one app id, which reads the log once for each. A watermark has an app id
+/// for each limb and a table one watermark for each shard, so all are taken from a single replay instead.
+pub(crate) async fn watermarks(log: &dyn LogStore, snapshot: Snapshot) -> Result<Watermarks, DeltaTableError> {
+    let engine = log.engine(None);
+    let scan = snapshot.into_scan_builder().build()?;
+    let replay = move || {
+        let actions = scan
+            .snapshot()
+            .log_segment()
+            .read_actions(engine.as_ref(), txn_schema()?)?;
+        // Newest first: the first mention of an app id is the one that holds.
+        let mut newest = std::collections::BTreeMap::new();
+        for batch in actions {
+            let batch: RecordBatch = ArrowEngineData::try_from_engine_data(batch?.actions)?.into();
+            for txn in txns(&batch) {
+                newest.entry(txn.app_id.clone()).or_insert(txn);
+            }
+        }
+        let mut watermarks = Watermarks::default();
+        newest.values().for_each(|txn| watermarks.apply(txn));
+        Ok(watermarks)
+    };
+    // The replay blocks on requests that the runtime makes for it.
+    tokio::task::spawn_blocking(replay)
+        .await
+        .map_err(|error| DeltaTableError::Generic(error.to_string()))?
+}
+
+/// The columns of the log to read: the `txn` actions and nothing else.
+fn txn_schema() -> Result<Arc<StructType>, DeltaTableError> {
+    let txn = StructType::try_new([
+        StructField::not_null("appId", DataType::STRING),
+        StructField::not_null("version", DataType::LONG),
+    ])?;
+    Ok(Arc::new(StructType::try_new([StructField::nullable("txn", txn)])?))
+}
+
+fn txns(batch: &RecordBatch) -> impl Iterator<Item = Txn> {
+    let actions = batch
+        .column_by_name("txn")
+        .and_then(|column| column.as_struct_opt().cloned());
+    let columns = actions.and_then(|actions| {
+        let app_ids = actions.column_by_name("appId")?.as_string_opt::<i32>()?.clone();
+        let versions = actions
+            .column_by_name("version")?
+            .as_primitive_opt::<Int64Type>()?
+            .clone();
+        Some((actions, app_ids, versions))
+    });
+    columns.into_iter().flat_map(|(actions, app_ids, versions)| {
+        (0..actions.len())
+            .filter(|row| actions.is_valid(*row) && app_ids.is_valid(*row) && versions.is_valid(*row))
+            .map(|row| Txn {
+                app_id: app_ids.value(row).to_owned(),
+                version: versions.value(row),
+            })
+            .collect::<Vec<_>>()
+    })
+}

@@ -1,0 +1,219 @@
+//! A table's place in the lake: opening it, making it, and following what others commit to it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
+use deltalake_core::{kernel::new_metadata, logstore::LogStore};
+use futures::future::join_all;
+use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
+use pinlake_dataset::DatasetName;
+use uuid::Uuid;
+
+use crate::{
+    commit::{self, DataFile},
+    encode::encode,
+    error::Error,
+    head::Head,
+    lake::{Kind, Lake},
+    log::{Log, Put, Tail},
+    rows::Rows,
+    schema::{self, PARTITION_COLUMNS},
+    source::Source,
+    stats::statistics,
+};
+
+/// Where a table is and what columns its writer wants; nothing of what is in it.
+pub(crate) struct Place {
+    /// The table's folder, as messages name it.
+    name: String,
+    folder: Path,
+    store: Arc<dyn ObjectStore>,
+    pub(crate) log: Log,
+    log_store: Arc<dyn LogStore>,
+    wanted: SchemaRef,
+}
+
+/// What the commits after a head have shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CaughtUp {
+    /// How many there were.
+    pub(crate) commits: u64,
+    /// The version of the one that was looked for.
+    pub(crate) found: Option<u64>,
+}
+
+impl Place {
+    pub(crate) fn new(lake: &Lake, kind: Kind, dataset: &DatasetName, wanted: SchemaRef) -> Result<Self, Error> {
+        let folder = lake.folder(kind, dataset);
+        Ok(Self {
+            name: folder.to_string(),
+            log: Log::new(Arc::clone(lake.store()), folder.clone()),
+            log_store: lake.log_store(kind, dataset)?,
+            store: Arc::clone(lake.store()),
+            folder,
+            wanted,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files of the table's newest state, which may be newer than any head.
+    pub(crate) fn log_store(&self) -> &dyn LogStore {
+        self.log_store.as_ref()
+    }
+
+    pub(crate) fn store(&self) -> &dyn ObjectStore {
+        self.store.as_ref()
+    }
+
+    /// The key of a file that the log names.
+    pub(crate) fn key(&self, path: &str) -> Path {
+        self.folder.parts().chain(Path::from(path).parts()).collect()
+    }
+
+    /// Reads the newest state; makes the table if there is none.
+    pub(crate) async fn open(&self, now: DateTime<Utc>) -> Result<Head, Error> {
+        match self.load().await? {
+            Some(head) => Ok(head),
+            None => self.create(now).await,
+        }
+    }
+
+    async fn load(&self) -> Result<Option<Head>, Error> {
+        Head::load(&self.name, self.log_store(), &self.wanted).await
+    }
+
+    /// Makes the table, or opens the one that somebody else has made meanwhile.
+    async fn create(&self, now: DateTime<Utc>) -> Result<Head, Error> {
+        let failed = |source| Error::Log {
+            table: self.name.clone(),
+            source,
+        };
+        let no_settings: [(&str, &str); 0] = [];
+        let columns = schema::delta_schema(&self.name, &self.wanted)?;
+        let metadata = new_metadata(&columns, PARTITION_COLUMNS, no_settings).map_err(failed)?;
+        let body = commit::creation(&metadata, &Uuid::new_v4().to_string(), now).map_err(|source| Error::Commit {
+            table: self.name.clone(),
+            version: 0,
+            source,
+        })?;
+        let failure = match self.log.put(0, body).await {
+            Put::Done => {
+                tracing::info!(table = self.name, "table created");
+                return Head::created(&self.name, metadata, &self.wanted);
+            }
+            Put::Taken => Error::Contention {
+                table: self.name.clone(),
+                tries: 1,
+            },
+            Put::Unknown(error) => error,
+        };
+        self.load().await?.ok_or(failure)
+    }
+
+    /// Makes sure that the head is not older than the log's own memory, and takes over what came after it.
+    ///
+    /// A version is free when its file is absent. Of a version that was used and has been cleaned away that would be true
+    /// again, so a handle that was not in touch for long must not rely on it.
+    pub(crate) async fn refresh(&self, mut head: Head, now: DateTime<Utc>) -> Result<Head, Error> {
+        match self.log.tail(head.version).await? {
+            Tail::UpToDate => Ok(head),
+            Tail::Continues => {
+                self.catch_up(&mut head, None).await?;
+                Ok(head)
+            }
+            Tail::Broken => self.open(now).await,
+        }
+    }
+
+    /// Takes over the commits after the head, one by one, looking for the one that `id` marks as ours.
+    pub(crate) async fn catch_up(&self, head: &mut Head, id: Option<&str>) -> Result<CaughtUp, Error> {
+        let mut caught_up = CaughtUp {
+            commits: 0,
+            found: None,
+        };
+        while let Some(commit) = self.log.read(head.version + 1).await? {
+            let ours = id.is_some() && commit.id.as_deref() == id;
+            head.apply(&self.name, commit, &self.wanted)?;
+            caught_up.commits += 1;
+            if ours {
+                caught_up.found = Some(head.version);
+            }
+        }
+        Ok(caught_up)
+    }
+
+    /// Encodes the rows, a file for each day of arrival, and puts the files where the table's files are.
+    pub(crate) async fn upload(&self, head: &Head, source: &Source, rows: &Rows) -> Result<Vec<DataFile>, Error> {
+        let shape = |source| Error::Shape {
+            table: self.name.clone(),
+            source,
+        };
+        let mut files = Vec::new();
+        for (day, part) in rows.by_day().map_err(shape)? {
+            let file = self.upload_day(head, source, day, &part).await;
+            match file {
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    self.delete(&files).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    async fn upload_day(&self, head: &Head, source: &Source, day: i32, rows: &Rows) -> Result<DataFile, Error> {
+        let (bytes, statistics) = self.encode(head, source, rows)?;
+        let path = DataFile::new_path(day);
+        let size_bytes = bytes.len() as u64;
+        let key = self.key(&path);
+        self.store
+            .put(&key, bytes.into())
+            .await
+            .map_err(Error::store("write", &key))?;
+        Ok(DataFile {
+            path,
+            size_bytes,
+            day,
+            statistics,
+        })
+    }
+
+    /// Apart from the upload, so that the Arrow form is gone while the request is under way.
+    fn encode(&self, head: &Head, source: &Source, rows: &Rows) -> Result<(bytes::Bytes, String), Error> {
+        let batch = rows.with_bookkeeping(source).map_err(|source| Error::Shape {
+            table: self.name.clone(),
+            source,
+        })?;
+        let batch = schema::align(&self.name, &batch, &head.fit.file_schema)?;
+        let encoded = encode(&batch).map_err(|source| Error::Parquet {
+            action: "encode",
+            table: self.name.clone(),
+            source,
+        })?;
+        let statistics = statistics(&batch, &encoded.metadata);
+        Ok((encoded.bytes, statistics))
+    }
+
+    /// Deletes files that no commit names. If it fails they remain as orphans, which vacuum removes.
+    pub(crate) async fn delete(&self, files: &[DataFile]) {
+        let deletions = files.iter().map(|file| async move {
+            if let Err(error) = self.store.delete(&self.key(&file.path)).await {
+                tracing::warn!(table = self.name, path = file.path, %error, "file without a commit stays behind");
+            }
+        });
+        join_all(deletions).await;
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Place")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! Where rows come from: a shard of a stream or a partition of a topic, each with a watermark of its own.
+
+use std::fmt;
+
+use crate::sequence::SequenceNumber;
+
+/// First word of the app ids under which Pinlake keeps watermarks in a Delta table.
+const APPLICATION: &str = "pinlake";
+
+/// An ordered source of records: sequence numbers grow within it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source {
+    /// `kinesis/<stream>/<shard>` or `kafka/<topic>/<partition>`.
+    name: String,
+}
+
+impl Source {
+    /// A shard of a Kinesis stream, e.g. `("pinlake-pin", "shardId-000000000000")`.
+    pub fn kinesis(stream: &str, shard: &str) -> Self {
+        Self {
+            name: format!("kinesis/{stream}/{shard}"),
+        }
+    }
+
+    /// A partition of a Kafka topic.
+    pub fn kafka(topic: &str, partition: i64) -> Self {
+        Self {
+            name: format!("kafka/{topic}/{partition}"),
+        }
+    }
+
+    /// The value of a row's `_origin`: `kinesis/<stream>/<shard>/<sequence number>`.
+    pub fn origin(&self, number: &SequenceNumber) -> String {
+        format!("{}/{number}", self.name)
+    }
+
+    /// `kinesis/<stream>/<shard>` or `kafka/<topic>/<partition>`.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The Delta app id that holds one limb of the source's watermark; limb 0 is the least significant.
+    pub(crate) fn app_id(&self, limb: usize) -> String {
+        format!("{APPLICATION}/{}/{limb}", self.name)
+    }
+
+    /// The source and limb that an app id stands for. `None`: some other application's.
+    pub(crate) fn from_app_id(app_id: &str) -> Option<(Self, usize)> {
+        let (application, rest) = app_id.split_once('/')?;
+        let (name, limb) = rest.rsplit_once('/')?;
+        (application == APPLICATION).then_some((Self { name: name.to_owned() }, limb.parse().ok()?))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_id_names_its_source_and_limb() {
+        for source in [
+            Source::kinesis("pinlake-pin", "shardId-000000000003"),
+            Source::kafka("a.pin", 7),
+        ] {
+            assert_eq!(Source::from_app_id(&source.app_id(2)), Some((source, 2)));
+        }
+        assert_eq!(Source::kinesis("s", "0").app_id(0), "pinlake/kinesis/s/0/0");
+    }
+
+    #[test]
+    fn app_ids_of_others_are_left_alone() {
+        for app_id in [
+            "",
+            "spark",
+            "spark/stream/1",
+            "pinlake",
+            "pinlake/kinesis",
+            "pinlake/kinesis/s/0/x",
+        ] {
+            assert_eq!(Source::from_app_id(app_id), None, "{app_id}");
+        }
+    }
+}
