@@ -1,0 +1,49 @@
+# The list of checks stands in .ci/run and nowhere else; the recipes below name sections of it.
+
+# shows the recipes
+default:
+    @just --list --unsorted
+
+# the whole pipeline on this machine: rows in over HTTP, clean tables out
+demo *args:
+    cargo run --locked -- demo {{args}}
+
+# the pipeline, until Ctrl-C
+up *args:
+    cargo run --locked -- up {{args}}
+
+# every check, as CI runs it; or the named sections
+ci *sections:
+    .ci/run {{sections}}
+
+# the tests of the workspace
+test: (ci "test")
+
+# format, clippy with warnings denied, and the template's linters
+lint: (ci "fmt" "clippy" "template")
+
+# the documentation, with warnings denied
+docs: (ci "docs")
+
+# licences, bans and sources of the dependencies
+deny: (ci "deny")
+
+# known vulnerabilities; needs the network
+advisories: (ci "advisories")
+
+# the datasets' definitions
+check: (ci "datasets")
+
+# the demo, and its tables read by other programs
+outside: (ci "demo" "outside")
+
+# the predecessor's own clients against a running pipeline
+clients: (ci "clients")
+
+# speed; never part of the tests
+bench *args:
+    cargo bench --workspace --locked {{args}}
+
+# the Lambda packages, and what is in the template
+package:
+    sam build
