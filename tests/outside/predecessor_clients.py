@@ -171,7 +171,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     base = arguments.base.rstrip("/")
-    table = database(arguments.seed, max(1, arguments.rows * 3 // 4))
+    table = database(arguments.seed, min(max(1, arguments.rows * 3 // 4), 10_000))
     arguments.sent.mkdir(parents=True, exist_ok=True)
     for name in arguments.client or CLIENTS:
         requests_sent = 0
