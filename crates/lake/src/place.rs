@@ -88,13 +88,12 @@ impl Place {
 
     /// Makes the table, or opens the one that somebody else has made meanwhile.
     async fn create(&self, now: DateTime<Utc>) -> Result<Head, Error> {
-        let failed = |source| Error::Log {
-            table: self.name.clone(),
-            source,
-        };
         let no_settings: [(&str, &str); 0] = [];
         let columns = schema::delta_schema(&self.name, &self.wanted)?;
-        let metadata = new_metadata(&columns, PARTITION_COLUMNS, no_settings).map_err(failed)?;
+        let metadata = new_metadata(&columns, PARTITION_COLUMNS, no_settings).map_err(|source| Error::Log {
+            table: self.name.clone(),
+            source: source.into(),
+        })?;
         let body = commit::creation(&metadata, &Uuid::new_v4().to_string(), now).map_err(|source| Error::Commit {
             table: self.name.clone(),
             version: 0,

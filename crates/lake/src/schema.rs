@@ -143,7 +143,7 @@ pub(crate) fn reconcile(table: &str, metadata: &Metadata, wanted: &Schema) -> Re
         .transpose()
         .map_err(|source| Error::Log {
             table: table.to_owned(),
-            source,
+            source: source.into(),
         })?;
     let file_fields: Vec<_> = arrow_schema(table, &schema)?
         .fields()

@@ -28,12 +28,12 @@ impl Default for Settings {
 
 /// A variable whose value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is no {expected}")]
+#[error("{variable} {reason}")]
 pub struct SettingsError {
     /// The variable's name.
     pub variable: &'static str,
-    /// What it should be.
-    pub expected: &'static str,
+    /// What is wrong with its value.
+    pub reason: &'static str,
 }
 
 impl Settings {
@@ -41,9 +41,9 @@ impl Settings {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let defaults = Self::default();
         Ok(Self {
-            commit_tries: parse(&lookup, "LAKE_COMMIT_TRIES", "number of tries above zero")?
+            commit_tries: parse(&lookup, "LAKE_COMMIT_TRIES", "is no number of tries above zero")?
                 .unwrap_or(defaults.commit_tries),
-            stale_after: parse(&lookup, "LAKE_STALE_SECONDS", "number of seconds")?
+            stale_after: parse(&lookup, "LAKE_STALE_SECONDS", "is no number of seconds")?
                 .map_or(defaults.stale_after, Duration::from_secs),
         })
     }
@@ -52,10 +52,10 @@ impl Settings {
 fn parse<T: FromStr>(
     lookup: impl Fn(&str) -> Option<String>,
     variable: &'static str,
-    expected: &'static str,
+    reason: &'static str,
 ) -> Result<Option<T>, SettingsError> {
     lookup(variable)
-        .map(|value| value.trim().parse().map_err(|_| SettingsError { variable, expected }))
+        .map(|value| value.trim().parse().map_err(|_| SettingsError { variable, reason }))
         .transpose()
 }
 

@@ -1,0 +1,172 @@
+//! What the tests of the lake share: lakes to write to, rows to write, and how to read them back.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod store;
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BinaryArray, Int32Array, RecordBatch, StringArray},
+    datatypes::Int32Type,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use pinlake_dataset::{Catalog, DatasetName, Definition};
+use pinlake_lake::{Kind, Lake, ORIGIN, Rows, SequenceNumber, Source, quarantine_rows_schema, read_table};
+
+use store::Watched;
+
+/// A lake to test on. The folder lives as long as this does.
+pub struct TestLake {
+    pub lake: Lake,
+    pub store: Arc<Watched>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestLake {
+    pub fn in_memory() -> Self {
+        Self::new(Arc::new(InMemory::new()), "memory:///some/prefix", None)
+    }
+
+    pub fn in_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url::Url::from_directory_path(folder.path()).unwrap();
+        Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
+    }
+
+    fn new(inner: Arc<dyn ObjectStore>, url: &str, folder: Option<tempfile::TempDir>) -> Self {
+        let store = Watched::new(inner);
+        let lake = Lake::with_store(Arc::clone(&store) as _, url).unwrap();
+        Self {
+            lake,
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// `_origin`'s last word of every row in a table, sorted: the sequence numbers.
+    pub async fn numbers(&self, kind: Kind) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for batch in read_table(&self.lake, kind, &name()).await.unwrap() {
+            for origin in batch.column_by_name(ORIGIN).unwrap().as_string::<i32>() {
+                numbers.push(origin.unwrap().rsplit('/').next().unwrap().parse().unwrap());
+            }
+        }
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Names of the Parquet files in a table's folder, whether a commit names them or not.
+    pub async fn parquet_files(&self, kind: Kind) -> usize {
+        use futures::TryStreamExt as _;
+        let objects: Vec<_> = self
+            .lake
+            .store()
+            .list(Some(&self.lake.folder(kind, &name())))
+            .try_collect()
+            .await
+            .unwrap();
+        objects
+            .iter()
+            .filter(|object| object.location.as_ref().ends_with(".zstd.parquet"))
+            .count()
+    }
+}
+
+pub fn name() -> DatasetName {
+    DatasetName::parse("pin").unwrap()
+}
+
+/// A definition with these `name = type` columns; the first is the key.
+pub fn definition(columns: &[(&str, &str)]) -> Arc<Definition> {
+    let key = columns[0].0;
+    let mut text = format!("key = [\"{key}\"]\n");
+    for (name, kind) in columns {
+        let required = *name == key;
+        text.push_str(&format!("[[column]]\nname = \"{name}\"\ntype = \"{kind}\"\nrequired = {required}\n"));
+    }
+    let catalog = Catalog::from_files([("pin.toml", text.as_str())]).unwrap();
+    Arc::clone(catalog.get(&name()).unwrap())
+}
+
+pub fn pins() -> Arc<Definition> {
+    definition(&[("ind", "int32"), ("title", "string")])
+}
+
+pub fn source() -> Source {
+    Source::kinesis("pinlake-pin", "shardId-000000000000")
+}
+
+pub fn number(value: u64) -> SequenceNumber {
+    SequenceNumber::from(value)
+}
+
+pub fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+}
+
+pub fn later(seconds: i64) -> DateTime<Utc> {
+    noon() + TimeDelta::seconds(seconds)
+}
+
+/// A row for each number, in the columns of [`pins`].
+pub fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
+    let numbers: Vec<u64> = numbers.into_iter().collect();
+    let ind = Int32Array::from_iter_values(numbers.iter().map(|number| i32::try_from(*number).unwrap()));
+    let title = StringArray::from_iter(
+        numbers
+            .iter()
+            .map(|number| (number % 3 != 0).then(|| format!("title {number}"))),
+    );
+    let columns = [("ind", Arc::new(ind) as ArrayRef), ("title", Arc::new(title))];
+    rows_of(RecordBatch::try_from_iter(columns).unwrap(), &numbers)
+}
+
+/// A rejected record for each number.
+pub fn rejected(numbers: impl IntoIterator<Item = u64>) -> Rows {
+    let numbers: Vec<u64> = numbers.into_iter().collect();
+    let payload = BinaryArray::from_iter_values(numbers.iter().map(|number| format!("bad {number}").into_bytes()));
+    let reason = StringArray::from_iter_values(numbers.iter().map(|_| "is no int32"));
+    let field = StringArray::from_iter(numbers.iter().map(|number| (number % 2 == 0).then_some("index")));
+    let columns: Vec<ArrayRef> = vec![Arc::new(payload), Arc::new(reason), Arc::new(field)];
+    rows_of(
+        RecordBatch::try_new(quarantine_rows_schema(), columns).unwrap(),
+        &numbers,
+    )
+}
+
+pub fn rows_of(records: RecordBatch, numbers: &[u64]) -> Rows {
+    let ingested_at = vec![noon().timestamp_micros(); numbers.len()];
+    Rows::new(records, numbers.iter().copied().map(number).collect(), ingested_at).unwrap()
+}
+
+/// The values of an int32 column, over all batches.
+pub fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i32>> {
+    batches
+        .iter()
+        .flat_map(|batch| {
+            batch
+                .column_by_name(column)
+                .unwrap()
+                .as_primitive::<Int32Type>()
+                .iter()
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The values of a text column, over all batches.
+pub fn texts(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
+    let texts = |batch: &RecordBatch| {
+        let column = batch.column_by_name(column).unwrap();
+        let values: Vec<_> = column
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.map(str::to_owned))
+            .collect();
+        assert_eq!(values.len(), column.len());
+        values
+    };
+    batches.iter().flat_map(texts).collect()
+}

@@ -1,0 +1,139 @@
+//! An object store that counts its requests and fails on demand.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
+};
+
+/// What happens to a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not carried out.
+    Refuse,
+    /// It is carried out, and the answer is an error.
+    LoseAnswer,
+}
+
+/// A store behind which another does the work.
+#[derive(Debug)]
+pub struct Watched {
+    inner: Arc<dyn ObjectStore>,
+    requests: AtomicUsize,
+    /// Each applies to the first put whose key contains the text.
+    faults: Mutex<VecDeque<(String, Fault)>>,
+}
+
+impl Watched {
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            requests: AtomicUsize::new(0),
+            faults: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// How many requests there were since the last call.
+    pub fn take_requests(&self) -> usize {
+        self.requests.swap(0, Ordering::SeqCst)
+    }
+
+    /// Lets the next put of a key that contains `part` go wrong.
+    pub fn fail(&self, part: &str, fault: Fault) {
+        self.faults.lock().unwrap().push_back((part.to_owned(), fault));
+    }
+
+    /// Forgets the faults that have not happened.
+    pub fn heal(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    fn count(&self) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn fault(&self, location: &Path) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let hit = faults
+            .iter()
+            .position(|(part, _)| location.as_ref().contains(part.as_str()))?;
+        faults.remove(hit).map(|(_, fault)| fault)
+    }
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Watched({})", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Watched {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.count();
+        let failed = || Error::Generic {
+            store: "watched",
+            source: "a fault was asked for".into(),
+        };
+        match self.fault(location) {
+            None => self.inner.put_opts(location, payload, opts).await,
+            Some(Fault::Refuse) => Err(failed()),
+            Some(Fault::LoseAnswer) => {
+                self.inner.put_opts(location, payload, opts).await?;
+                Err(failed())
+            }
+        }
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.count();
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.count();
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.count();
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.count();
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.count();
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.count();
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.count();
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.count();
+        self.inner.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,2 @@
+//! What a batch costs.
+fn main() {}
