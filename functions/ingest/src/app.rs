@@ -1,0 +1,92 @@
+//! What every request shares: settings, definitions, and the way to the streams.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+use pinlake_dataset::{Catalog, Definition};
+
+use crate::{
+    publish::{Kinesis, Publisher},
+    refusal::Refusal,
+    settings::Settings,
+};
+
+/// What every request shares. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Describes the datasets' streams.
+    pub(crate) kinesis: Arc<Kinesis>,
+    /// Takes what comes in by `/streams`.
+    pub(crate) streams: Arc<dyn Publisher>,
+    /// Takes what comes in by `/topics`.
+    pub(crate) topics: Arc<dyn Publisher>,
+}
+
+impl App {
+    /// Puts the parts together. Both APIs publish to Kinesis unless [`with_topics`](Self::with_topics) says otherwise.
+    pub fn new(settings: Settings, catalog: Catalog, kinesis: Kinesis) -> Self {
+        let kinesis = Arc::new(kinesis);
+        Self {
+            settings: Arc::new(settings),
+            catalog: Arc::new(catalog),
+            streams: kinesis.clone(),
+            topics: kinesis.clone(),
+            kinesis,
+        }
+    }
+
+    /// Publishes what comes in by `/topics` elsewhere.
+    #[must_use]
+    pub fn with_topics(self, topics: Arc<dyn Publisher>) -> Self {
+        Self { topics, ..self }
+    }
+}
+
+/// The dataset that a path names: the last word of its stream or topic, after `.` or `-`.
+pub(crate) struct Target {
+    /// The stream or topic, as the caller calls it.
+    pub(crate) name: String,
+    pub(crate) definition: Arc<Definition>,
+}
+
+/// [`Target`] of a path below `/streams`.
+pub(crate) struct StreamTarget(pub(crate) Target);
+
+/// [`Target`] of a path below `/topics`.
+pub(crate) struct TopicTarget(pub(crate) Target);
+
+impl FromRequestParts<App> for StreamTarget {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        find(parts, app).await.map(Self).map_err(Refusal::UnknownStream)
+    }
+}
+
+impl FromRequestParts<App> for TopicTarget {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        find(parts, app).await.map(Self).map_err(Refusal::UnknownTopic)
+    }
+}
+
+/// Answers the name back if no dataset goes by it. A name that is no UTF-8 once decoded names none either.
+async fn find(parts: &mut Parts, app: &App) -> Result<Target, String> {
+    let Ok(Path(name)) = Path::<String>::from_request_parts(parts, app).await else {
+        return Err("?".into());
+    };
+    match app.catalog.route(&name) {
+        Some(definition) => Ok(Target {
+            definition: definition.clone(),
+            name,
+        }),
+        // An error message is no place for a name of any length.
+        None => Err(name.chars().take(128).collect()),
+    }
+}

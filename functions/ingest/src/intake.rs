@@ -1,0 +1,190 @@
+//! From records as they came to one fate each: judged by the dataset's definition, keyed, published.
+//!
+//! # Invariants
+//! - Every record gets one fate, in the order sent (`fates_keep_their_places`).
+//! - A bad record never holds up its neighbours.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use pinlake_dataset::{Definition, Rejection, check};
+use tokio::time::Instant;
+
+use crate::{
+    publish::{Failure, Publisher, Receipt, Record},
+    refusal::Refusal,
+    request_log::Tally,
+    settings::Settings,
+};
+
+/// The longest partition key that Kinesis takes, in characters.
+const MAX_KEY_CHARS: usize = 256;
+
+/// One record as it came.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The payload, or why none could be read out of the request.
+    pub(crate) data: Result<Bytes, Rejection>,
+    /// Where the sender wants it.
+    pub(crate) placement: Placement,
+}
+
+/// Which shard a record goes to, as far as its sender says.
+#[derive(Debug, Default)]
+pub(crate) struct Placement {
+    /// 1 to 256 characters.
+    pub(crate) partition_key: Option<String>,
+    /// A decimal number below 2^128.
+    pub(crate) explicit_hash_key: Option<String>,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is in the stream.
+    Stored(Receipt),
+    /// Its dataset's definition does not take it.
+    Invalid(Rejection),
+    /// It is larger than a record may be.
+    TooLarge { bytes: usize, limit: usize },
+    /// It is fine, but the stream did not take it.
+    Failed(Failure),
+}
+
+/// Judges the records, publishes the good ones and answers for each.
+pub(crate) async fn take_in(
+    settings: &Settings,
+    definition: &Definition,
+    publisher: &dyn Publisher,
+    incoming: Vec<Incoming>,
+    deadline: Instant,
+) -> Vec<Fate> {
+    let judged: Vec<Result<Record, Fate>> = incoming
+        .into_iter()
+        .map(|record| judge(settings, definition, record))
+        .collect();
+    let good: Vec<Record> = judged
+        .iter()
+        .filter_map(|record| record.as_ref().ok())
+        .cloned()
+        .collect();
+    let answers = if good.is_empty() {
+        Vec::new()
+    } else {
+        publisher.publish(definition.name(), good, deadline).await
+    };
+    let mut answers = answers.into_iter();
+    judged
+        .into_iter()
+        .map(|judged| match judged {
+            Err(fate) => fate,
+            // A publisher that answers too little has not shown that it stored the rest.
+            Ok(_) => match answers.next().unwrap_or(Err(Failure::Unavailable)) {
+                Ok(receipt) => Fate::Stored(receipt),
+                Err(failure) => Fate::Failed(failure),
+            },
+        })
+        .collect()
+}
+
+fn judge(settings: &Settings, definition: &Definition, incoming: Incoming) -> Result<Record, Fate> {
+    let data = incoming.data.map_err(Fate::Invalid)?;
+    let limit = settings.bounds.record_bytes;
+    let fits = |key: Option<&String>| {
+        let bytes = data.len() + key.map_or(0, String::len);
+        if bytes > limit {
+            Err(Fate::TooLarge { bytes, limit })
+        } else {
+            Ok(())
+        }
+    };
+    let Placement {
+        partition_key,
+        explicit_hash_key,
+    } = incoming.placement;
+    // Before the record is parsed: what is too large is not worth the time.
+    fits(partition_key.as_ref())?;
+    let row_key = match check(definition, settings.bounds.record_limits(), &data) {
+        Ok(key) => Some(key),
+        Err(rejection) if settings.validation => return Err(Fate::Invalid(rejection)),
+        Err(_) => None,
+    };
+    let partition_key = partition_key
+        .or_else(|| row_key.filter(|key| is_partition_key(key)))
+        .unwrap_or_else(|| hash_key(&data));
+    fits(Some(&partition_key))?;
+    Ok(Record {
+        data,
+        partition_key,
+        explicit_hash_key,
+    })
+}
+
+/// Whether Kinesis takes it: 1 to 256 characters.
+pub(crate) fn is_partition_key(key: &str) -> bool {
+    !key.is_empty() && key.chars().nth(MAX_KEY_CHARS).is_none()
+}
+
+/// A partition key for bytes that give none: their 64-bit FNV-1a hash. It spreads records over the shards and gives
+/// equal bytes equal keys; nothing more is asked of it.
+pub(crate) fn hash_key(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mut key = String::with_capacity(16);
+    // Writing to a String cannot fail.
+    let _ = write!(key, "{hash:016x}");
+    key
+}
+
+impl Fate {
+    /// The refusal of a request that held this record alone; `Err` gives the receipt back.
+    pub(crate) fn alone(self) -> Result<Receipt, Refusal> {
+        match self {
+            Self::Stored(receipt) => Ok(receipt),
+            Self::Invalid(rejection) => Err(Refusal::Invalid(rejection)),
+            Self::TooLarge { bytes, limit } => Err(Refusal::RecordTooLarge { bytes, limit }),
+            Self::Failed(failure) => Err(Refusal::Failed(failure)),
+        }
+    }
+
+    /// What is wrong, for a person; `None` if nothing is.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.clone().alone().err().map(|refusal| refusal.to_string())
+    }
+}
+
+/// What a whole request comes to: `None` if any record was stored. Else the sender is told to come again if that can
+/// help any record, and otherwise that its records are at fault.
+pub(crate) fn verdict(fates: &[Fate]) -> Option<Refusal> {
+    if fates.iter().any(|fate| matches!(fate, Fate::Stored(_))) {
+        return None;
+    }
+    let failed = |failure| {
+        fates
+            .contains(&Fate::Failed(failure))
+            .then_some(Refusal::Failed(failure))
+    };
+    [
+        Failure::Throttled,
+        Failure::Unavailable,
+        Failure::TooLate,
+        Failure::Refused,
+    ]
+    .into_iter()
+    .find_map(failed)
+    .or(Some(Refusal::NoneValid { count: fates.len() }))
+}
+
+/// Counts the fates for the request's log line.
+pub(crate) fn tally(definition: &Definition, fates: &[Fate], size_bytes: usize) -> Tally {
+    let count = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count();
+    Tally {
+        dataset: definition.name().to_string(),
+        records: fates.len(),
+        stored: count(|fate| matches!(fate, Fate::Stored(_))),
+        invalid: count(|fate| matches!(fate, Fate::Invalid(_) | Fate::TooLarge { .. })),
+        failed: count(|fate| matches!(fate, Fate::Failed(_))),
+        size_bytes,
+    }
+}

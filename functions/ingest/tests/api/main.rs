@@ -1,0 +1,12 @@
+//! The API over real sockets: `reqwest` → the router on a port → the AWS SDK → a scripted Kinesis on another port.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+
+mod cases;
+mod faults;
+mod hostile;
+mod lambda;
+mod openapi;
+mod predecessor;
+mod records;
+mod support;

@@ -1,0 +1,280 @@
+//! A far end that speaks the Kinesis protocol and fails as it is told, and the API before it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use pinlake_dataset::Catalog;
+use pinlake_ingest::{App, Bounds, Kinesis, Settings, publish::Backoff, router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// A record that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) stream: String,
+    pub(crate) data: Vec<u8>,
+    pub(crate) partition_key: String,
+    pub(crate) explicit_hash_key: Option<String>,
+}
+
+/// How the far end answers one PutRecords request; without a step it stores everything.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Each of these positions fails with the code, the others are stored.
+    Some(Vec<(usize, &'static str)>),
+    /// The request fails as a whole.
+    Whole(u16, &'static str),
+    /// No answer, for so long.
+    Hang(Duration),
+    /// 200, but only so many answers.
+    Short(usize),
+}
+
+/// The scripted Kinesis.
+#[derive(Clone, Default)]
+pub(crate) struct FarEnd {
+    steps: Arc<Mutex<VecDeque<Step>>>,
+    always: Arc<Mutex<Option<Step>>>,
+    stored: Arc<Mutex<Vec<Put>>>,
+    requests: Arc<Mutex<Vec<usize>>>,
+}
+
+impl FarEnd {
+    /// The next request is answered so.
+    pub(crate) fn then(&self, step: Step) -> &Self {
+        self.steps.lock().unwrap().push_back(step);
+        self
+    }
+
+    /// Every request without a step of its own is answered so.
+    pub(crate) fn always(&self, step: Step) -> &Self {
+        *self.always.lock().unwrap() = Some(step);
+        self
+    }
+
+    /// What is stored, in order.
+    pub(crate) fn stored(&self) -> Vec<Put> {
+        self.stored.lock().unwrap().clone()
+    }
+
+    /// The stored payloads as text.
+    pub(crate) fn payloads(&self) -> Vec<String> {
+        self.stored()
+            .into_iter()
+            .map(|put| String::from_utf8(put.data).unwrap())
+            .collect()
+    }
+
+    /// How many records each PutRecords request held.
+    pub(crate) fn requests(&self) -> Vec<usize> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    async fn put_records(&self, body: &Value) -> Response {
+        let records = body["Records"].as_array().unwrap();
+        self.requests.lock().unwrap().push(records.len());
+        let step = self
+            .steps
+            .lock()
+            .unwrap()
+            .pop_front()
+            .or_else(|| self.always.lock().unwrap().clone());
+        let (failing, answers) = match step {
+            None => (Vec::new(), records.len()),
+            Some(Step::Some(failing)) => (failing, records.len()),
+            Some(Step::Short(answers)) => (Vec::new(), answers),
+            Some(Step::Whole(status, kind)) => {
+                let message = "secret-account-123456789012 said no";
+                return answer(status, &json!({"__type": kind, "message": message}));
+            }
+            Some(Step::Hang(time)) => {
+                tokio::time::sleep(time).await;
+                (Vec::new(), records.len())
+            }
+        };
+        let entries: Vec<Value> = records
+            .iter()
+            .enumerate()
+            .take(answers)
+            .map(
+                |(index, record)| match failing.iter().find(|(position, _)| *position == index) {
+                    Some((_, code)) => json!({"ErrorCode": code, "ErrorMessage": "secret-account-123456789012"}),
+                    None => self.store(body["StreamName"].as_str().unwrap(), record),
+                },
+            )
+            .collect();
+        answer(
+            200,
+            &json!({"FailedRecordCount": failing.len(), "Records": entries, "EncryptionType": "NONE"}),
+        )
+    }
+
+    fn store(&self, stream: &str, record: &Value) -> Value {
+        let mut stored = self.stored.lock().unwrap();
+        stored.push(Put {
+            stream: stream.to_owned(),
+            data: base64_simd::STANDARD
+                .decode_to_vec(record["Data"].as_str().unwrap())
+                .unwrap(),
+            partition_key: record["PartitionKey"].as_str().unwrap().to_owned(),
+            explicit_hash_key: record["ExplicitHashKey"].as_str().map(str::to_owned),
+        });
+        json!({
+            "SequenceNumber": format!("4959033827149025660855969253836157{:022}", stored.len()),
+            "ShardId": "shardId-000000000003",
+        })
+    }
+}
+
+fn answer(status: u16, body: &Value) -> Response {
+    let headers = [("content-type", "application/x-amz-json-1.1")];
+    (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response()
+}
+
+async fn serve_kinesis(State(far_end): State<FarEnd>, headers: HeaderMap, body: Bytes) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    match headers["x-amz-target"].to_str().unwrap() {
+        "Kinesis_20131202.PutRecords" => far_end.put_records(&body).await,
+        "Kinesis_20131202.DescribeStream" if body["StreamName"] == "pinlake-geo" => answer(
+            400,
+            &json!({"__type": "ResourceNotFoundException", "message": "secret-account-123456789012"}),
+        ),
+        "Kinesis_20131202.DescribeStream" => answer(
+            200,
+            &json!({"StreamDescription": {
+                "StreamName": body["StreamName"],
+                "StreamARN": "arn:aws:kinesis:us-east-1:123456789012:stream/pinlake-pin",
+                "StreamStatus": "ACTIVE",
+                "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+                "Shards": [
+                    {"ShardId": "shardId-000000000000", "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "9"},
+                     "SequenceNumberRange": {"StartingSequenceNumber": "1", "EndingSequenceNumber": "5"}},
+                    {"ShardId": "shardId-000000000001", "ParentShardId": "shardId-000000000000",
+                     "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "4"},
+                     "SequenceNumberRange": {"StartingSequenceNumber": "6"}},
+                    {"ShardId": "shardId-000000000002", "ParentShardId": "shardId-000000000000",
+                     "HashKeyRange": {"StartingHashKey": "5", "EndingHashKey": "9"},
+                     "SequenceNumberRange": {"StartingSequenceNumber": "6"}},
+                ],
+                "HasMoreShards": false,
+                "RetentionPeriodHours": 24,
+                "StreamCreationTimestamp": 1.5e9,
+                "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
+                "EncryptionType": "NONE",
+            }}),
+        ),
+        _ => answer(400, &json!({"__type": "UnknownOperationException"})),
+    }
+}
+
+/// The API on a port, and what lies behind it.
+pub(crate) struct Api {
+    pub(crate) url: String,
+    pub(crate) far_end: FarEnd,
+    pub(crate) http: reqwest::Client,
+}
+
+/// An SDK client for an endpoint on this machine.
+pub(crate) fn sdk(endpoint: &str) -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(endpoint)
+        .build();
+    aws_sdk_kinesis::Client::from_conf(config)
+}
+
+/// The state behind the router, before a scripted far end.
+pub(crate) async fn app(settings: Settings) -> (App, FarEnd) {
+    let far_end = FarEnd::default();
+    let kinesis = serve(
+        Router::new()
+            .route("/", post(serve_kinesis))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(far_end.clone()),
+    )
+    .await;
+    let kinesis = Kinesis::new(&sdk(&kinesis), &settings.stream_prefix).with_backoff(Backoff {
+        first: Duration::from_millis(1),
+        most: Duration::from_millis(5),
+    });
+    (App::new(settings, Catalog::built_in(), kinesis), far_end)
+}
+
+/// Serves on a free port of this machine and answers the base URL.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let (app, far_end) = app(settings).await;
+        Self {
+            url: serve(router(app)).await,
+            far_end,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Sends a body and answers status and JSON.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> (u16, Value) {
+        let request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{path}", self.url));
+        let response = request
+            .header("content-type", media_type)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Sends JSON and answers status and JSON.
+    pub(crate) async fn json(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.send(method, path, "application/json", body.to_string()).await
+    }
+}
+
+/// Limits small enough to be reached by a line of a case file.
+pub(crate) fn small_bounds() -> Bounds {
+    Bounds {
+        body_bytes: 3_000,
+        decompressed_bytes: 4_000,
+        records: 3,
+        batch_records: 4,
+        record_bytes: 300,
+        ..Bounds::default()
+    }
+}
+
+/// A user that its definition takes.
+pub(crate) fn user(ind: usize) -> Value {
+    json!({"ind": ind, "first_name": "A", "last_name": "B", "age": 20, "date_joined": "2016-02-24 12:13:37"})
+}
