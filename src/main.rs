@@ -1,1 +1,54 @@
-fn main(){}
+//! `pinlake`: JSON events in over HTTP, clean Delta Lake tables out.
+
+use std::{io, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use pinlake::{check::Check, demo::Demo, send::Send, up::Up};
+use tracing_subscriber::EnvFilter;
+
+/// JSON events in over HTTP, clean Delta Lake tables out.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Logs go to standard error; RUST_LOG=info or RUST_LOG=pinlake_stream=debug shows more."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(Demo),
+    Up(Up),
+    Send(Send),
+    Check(Check),
+}
+
+/// Warnings only. Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
+const QUIET: &str = "warn,buoyant_kernel::snapshot=off";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    tracing_subscriber::fmt()
+        .with_env_filter(quiet)
+        .with_writer(io::stderr)
+        .init();
+    let outcome = match cli.command {
+        Command::Demo(demo) => demo.run().await,
+        Command::Up(up) => up.run().await,
+        Command::Send(send) => send.run().await,
+        Command::Check(check) => check.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::debug!(?error, "failed");
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Posting rows to Pinlake over HTTP, as a careful producer does: in batches, looking into every answer, sending again
+//! what may yet succeed and only that.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use rand::RngExt;
+use reqwest::{Method, Response, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use url::Url;
+
+/// Which of the two APIs to post to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// `PUT /streams/{name}/records`, the Kinesis proxy API.
+    Streams,
+    /// `POST /topics/{name}`, the Kafka REST Proxy API.
+    Topics,
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was stored; it will reach the table or the quarantine.
+    Accepted,
+    /// It was refused for what it is; sending it again would not help.
+    Rejected(String),
+    /// It did not get through, however often it was tried.
+    Failed(String),
+}
+
+/// A connection to one Pinlake.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+/// Rows per request: what Kinesis takes at once.
+pub const ROWS_PER_REQUEST: usize = 500;
+/// Bytes of rows per request: below Lambda's 6 MB payload, with room for JSON framing and base64.
+pub const BYTES_PER_REQUEST: usize = 4 << 20;
+
+const ATTEMPTS: u32 = 8;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+impl Client {
+    /// A client for `http://host:port[/stage]`.
+    pub fn new(base: &str) -> Result<Self> {
+        let mut base = Url::parse(base).with_context(|| format!("`{base}` is no URL"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            bail!("`{base}` is no http or https URL");
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(35))
+            .connect_timeout(Duration::from_secs(5))
+            .build()
+            .context("could not set up the HTTP client")?;
+        Ok(Self { http, base })
+    }
+
+    /// Posts rows to a topic or stream and tells what became of each, in order.
+    ///
+    /// What the service could not take for the moment is sent again with growing, jittered pauses. An error is returned
+    /// only when nothing can be learned about any row: an unknown address, an unknown name, a request refused whole.
+    pub async fn post(&self, via: Via, name: &str, rows: &[Vec<u8>]) -> Result<Vec<Outcome>> {
+        let mut outcomes = vec![Outcome::Failed("not sent".into()); rows.len()];
+        let mut open: Vec<usize> = (0..rows.len()).collect();
+        for attempt in 0..ATTEMPTS {
+            let mut again = Vec::new();
+            let mut pause = None;
+            for (request, members) in requests(via, rows, &open) {
+                let answer = self.request(via, name, &request, members.len()).await;
+                let (answers, retry_after) = match answer {
+                    Ok(Answer::Judged(answers)) => (answers, None),
+                    Ok(Answer::Busy { reason, retry_after }) => {
+                        (vec![(Outcome::Failed(reason), true); members.len()], retry_after)
+                    }
+                    // A broken connection is worth another try; rows are kept apart by their origin, not by luck: a
+                    // row whose answer was lost may be stored twice, and readers see the latest row per key.
+                    Err(error) if error.downcast_ref::<reqwest::Error>().is_some() && attempt + 1 < ATTEMPTS => {
+                        (vec![(Outcome::Failed(format!("{error:#}")), true); members.len()], None)
+                    }
+                    Err(error) => return Err(error),
+                };
+                pause = pause.max(retry_after);
+                for (&row, (outcome, retry)) in members.iter().zip(answers) {
+                    outcomes[row] = outcome;
+                    if retry {
+                        again.push(row);
+                    }
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            open = again;
+            tokio::time::sleep(backoff(attempt, pause)).await;
+        }
+        Ok(outcomes)
+    }
+
+    async fn request(&self, via: Via, name: &str, request: &Request, rows: usize) -> Result<Answer> {
+        let (method, path) = match via {
+            Via::Streams => (Method::PUT, format!("streams/{name}/records")),
+            Via::Topics => (Method::POST, format!("topics/{name}")),
+        };
+        let url = self
+            .base
+            .join(&path)
+            .with_context(|| format!("`{name}` does not fit into a URL"))?;
+        let response = self
+            .http
+            .request(method, url.clone())
+            .header(header::CONTENT_TYPE, request.content_type)
+            .body(request.body.clone())
+            .send()
+            .await?;
+        read_answer(via, &url, response, rows).await
+    }
+}
+
+/// One HTTP request's body.
+struct Request {
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+/// What an answer says.
+enum Answer {
+    /// An outcome per row, and whether it is worth sending again.
+    Judged(Vec<(Outcome, bool)>),
+    /// Nothing was taken; all may be sent again.
+    Busy {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Full jitter (any pause up to the bound), but never sooner than the service asked for.
+fn backoff(attempt: u32, asked: Option<Duration>) -> Duration {
+    let bound = FIRST_BACKOFF
+        .saturating_mul(2_u32.saturating_pow(attempt))
+        .min(LONGEST_BACKOFF);
+    asked.unwrap_or_default() + bound.mul_f64(rand::rng().random_range(0.0..1.0))
+}
+
+/// Cuts rows into requests. `/topics` takes JSON values and base64 in different requests, so rows that are no JSON go
+/// apart there; `/streams` takes every row as a line.
+fn requests(via: Via, rows: &[Vec<u8>], open: &[usize]) -> Vec<(Request, Vec<usize>)> {
+    let is_json = |&row: &usize| serde_json::from_slice::<&RawValue>(&rows[row]).is_ok();
+    let groups: Vec<(Vec<usize>, Encoding)> = match via {
+        Via::Streams => vec![(open.to_vec(), Encoding::Lines)],
+        Via::Topics => {
+            let (json, other) = open.iter().partition(|row| is_json(row));
+            vec![(json, Encoding::Json), (other, Encoding::Binary)]
+        }
+    };
+    let mut requests = Vec::new();
+    for (members, encoding) in groups {
+        let mut members = members.as_slice();
+        while !members.is_empty() {
+            let mut bytes = 0;
+            let fits = members.iter().take(ROWS_PER_REQUEST).take_while(|&&row| {
+                bytes += rows[row].len();
+                bytes <= BYTES_PER_REQUEST
+            });
+            // A row that is too large on its own is sent alone: the service says so better than we could.
+            let (head, tail) = members.split_at(fits.count().max(1));
+            requests.push((
+                encoding.request(head.iter().map(|&row| rows[row].as_slice())),
+                head.to_vec(),
+            ));
+            members = tail;
+        }
+    }
+    requests
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Lines,
+    Json,
+    Binary,
+}
+
+impl Encoding {
+    fn request<'a>(self, rows: impl Iterator<Item = &'a [u8]>) -> Request {
+        let records = |records: Vec<Vec<u8>>| [b"{\"records\":[", records.join(&b","[..]).as_slice(), b"]}"].concat();
+        match self {
+            Encoding::Lines => Request {
+                content_type: "application/x-ndjson",
+                body: rows.flat_map(|row| [row, b"\n"]).collect::<Vec<_>>().concat(),
+            },
+            Encoding::Json => Request {
+                content_type: "application/vnd.kafka.json.v2+json",
+                body: records(rows.map(|row| [b"{\"value\":", row, b"}"].concat()).collect()),
+            },
+            Encoding::Binary => Request {
+                content_type: "application/vnd.kafka.binary.v2+json",
+                body: records(
+                    rows.map(|row| {
+                        format!("{{\"value\":\"{}\"}}", base64_simd::STANDARD.encode_to_string(row)).into_bytes()
+                    })
+                    .collect(),
+                ),
+            },
+        }
+    }
+}
+
+/// The parts of both APIs' answers that tell a row's outcome.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(rename = "Records")]
+    records: Option<Vec<StreamRecord>>,
+    offsets: Option<Vec<TopicOffset>>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct StreamRecord {
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TopicOffset {
+    error_code: Option<i64>,
+    error: Option<String>,
+}
+
+/// The Kafka REST Proxy's code for "try again".
+const RETRIABLE_KAFKA_ERROR: i64 = 50003;
+
+async fn read_answer(via: Via, url: &Url, response: Response, rows: usize) -> Result<Answer> {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(Duration::from_secs);
+    let bytes = response.bytes().await?;
+    let body: Option<Body> = serde_json::from_slice(&bytes).ok();
+    let message = body
+        .as_ref()
+        .and_then(|body| body.message.clone())
+        .unwrap_or_else(|| status.to_string());
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return Ok(Answer::Busy {
+            reason: message,
+            retry_after,
+        });
+    }
+    let told = body.and_then(|body| match via {
+        Via::Streams => Some(body.records?.into_iter().map(stream_outcome).collect::<Vec<_>>()),
+        Via::Topics => Some(body.offsets?.into_iter().map(topic_outcome).collect()),
+    });
+    match told {
+        Some(outcomes) if outcomes.len() == rows => Ok(Answer::Judged(outcomes)),
+        // A request of one row that is refused whole tells about that row.
+        _ if rows == 1 && matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY) => {
+            Ok(Answer::Judged(vec![(Outcome::Rejected(message), false)]))
+        }
+        Some(outcomes) => bail!("{url} answered {} outcomes for {rows} rows", outcomes.len()),
+        None => bail!("{url} answered {}: {message}", status.as_u16()),
+    }
+}
+
+fn stream_outcome(record: StreamRecord) -> (Outcome, bool) {
+    let Some(code) = record.error_code else {
+        return (Outcome::Accepted, false);
+    };
+    let reason = record.error_message.unwrap_or_else(|| code.clone());
+    match code.as_str() {
+        "ProvisionedThroughputExceededException" | "InternalFailure" | "ServiceUnavailable" => {
+            (Outcome::Failed(reason), true)
+        }
+        _ => (Outcome::Rejected(reason), false),
+    }
+}
+
+fn topic_outcome(offset: TopicOffset) -> (Outcome, bool) {
+    let Some(code) = offset.error_code else {
+        return (Outcome::Accepted, false);
+    };
+    let reason = offset.error.unwrap_or_else(|| format!("error {code}"));
+    if code == RETRIABLE_KAFKA_ERROR {
+        (Outcome::Failed(reason), true)
+    } else {
+        (Outcome::Rejected(reason), false)
+    }
+}
+
+/// A row's text for people: one line, cut to a width in characters.
+pub fn abridge(row: &[u8], width: usize) -> String {
+    let text = String::from_utf8_lossy(row);
+    let line = match serde_json::from_str::<Value>(&text) {
+        Ok(value) => value.to_string(),
+        Err(_) => text.replace(['\n', '\r', '\t'], " "),
+    };
+    if line.chars().count() <= width {
+        line
+    } else {
+        line.chars().take(width.saturating_sub(1)).collect::<String>() + "…"
+    }
+}

@@ -1,0 +1,184 @@
+//! `pinlake demo`: the whole pipeline on generated rows, and what came out of it.
+
+mod show;
+
+use std::{
+    fs,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use futures::{StreamExt, TryStreamExt, stream};
+use indicatif::{MultiProgress, ProgressBar};
+use pinlake_dataset::DatasetName;
+use pinlake_lake::{Kind, Lake, describe};
+
+use crate::{
+    client::{Client, Outcome, ROWS_PER_REQUEST, Via},
+    pipeline::{Options, Pipeline},
+    rows::{DATASETS, Rows},
+    terminal::{bar, say},
+};
+
+/// Runs the whole pipeline on rows made from a seed, and shows what came out.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the demo keeps its state. It is emptied first, if an earlier demo made it.
+    #[arg(long, value_name = "DIR", default_value = ".pinlake/demo")]
+    state: PathBuf,
+    /// Rows to post of each dataset.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rows: u32,
+    /// The seed that the rows are made from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// In the demo's folder: the rows as posted, one per line, `<dataset>.jsonl`. Also the mark of a demo's folder.
+const SENT: &str = "demo/sent";
+/// Requests under way at once.
+const CONCURRENCY: usize = 4;
+/// How long the last rows may take to arrive before the demo gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One dataset's rows and what became of them.
+struct Posted {
+    name: DatasetName,
+    rows: Vec<Vec<u8>>,
+    accepted: u64,
+}
+
+impl Demo {
+    /// Runs the command. An error when the counts do not add up.
+    pub async fn run(&self) -> Result<()> {
+        let started = Instant::now();
+        self.make_room()?;
+        // The edge lets everything through here, so that the quarantine has something to show.
+        let options = Options {
+            validate: false,
+            window: Duration::from_millis(500),
+            ..Options::anywhere(&self.state)
+        };
+        let pipeline = Pipeline::start(options).await?;
+        say(format_args!(
+            "posting {} rows of each dataset to {}, half to /topics, half to /streams",
+            self.rows,
+            pipeline.url()
+        ));
+        let outcome = self.fill(&pipeline).await;
+        pipeline.stop().await;
+        let posted = outcome?;
+
+        let lake = Pipeline::lake_on_disk(&self.state)?;
+        show::rows(&lake, &posted).await?;
+        show::quarantine(&lake, &posted).await?;
+        let sound = show::counts(&lake, &posted).await?;
+        show::further(&self.state);
+        say(format_args!("\ndone in {:.1} s", started.elapsed().as_secs_f64()));
+        ensure!(sound, "the counts do not add up");
+        Ok(())
+    }
+
+    /// Empties the folder of an earlier demo, and only such a one.
+    fn make_room(&self) -> Result<()> {
+        let used = fs::read_dir(&self.state).is_ok_and(|mut entries| entries.next().is_some());
+        if used {
+            if !self.state.join(SENT).is_dir() {
+                bail!(
+                    "{} holds something that is no demo's; name another folder with --state",
+                    self.state.display()
+                );
+            }
+            fs::remove_dir_all(&self.state).with_context(|| format!("could not empty {}", self.state.display()))?;
+        }
+        let sent = self.state.join(SENT);
+        fs::create_dir_all(&sent).with_context(|| format!("could not create {}", sent.display()))
+    }
+
+    /// Makes the rows, posts them and waits until all are stored.
+    async fn fill(&self, pipeline: &Pipeline) -> Result<Vec<Posted>> {
+        let client = Client::new(pipeline.url().as_str())?;
+        let total = u64::from(self.rows) * DATASETS.len() as u64;
+        let bars = MultiProgress::new();
+        let (sent, stored) = (
+            bars.add(bar(total, "rows accepted")),
+            bars.add(bar(total, "rows stored")),
+        );
+        let watch = tokio::spawn(watch(pipeline.lake().clone(), stored.clone()));
+
+        let posts = DATASETS.map(|dataset| self.post(dataset, &client, &sent));
+        let posted = futures::future::try_join_all(posts).await;
+        sent.finish();
+        let arrived = tokio::time::timeout(PATIENCE, pipeline.drained()).await;
+        watch.abort();
+        bars.clear()?;
+        arrived.with_context(|| format!("rows were still on their way after {} s", PATIENCE.as_secs()))?;
+        posted
+    }
+
+    async fn post(&self, dataset: &'static str, client: &Client, sent: &ProgressBar) -> Result<Posted> {
+        let rows: Vec<_> = Rows::new(dataset, self.seed).take(self.rows as usize).collect();
+        write_lines(&self.state.join(SENT).join(format!("{dataset}.jsonl")), &rows)?;
+        let (topics, streams) = rows.split_at(rows.len() / 2);
+        let topic = format!("demo.{dataset}");
+        let stream = format!("streaming-demo-{dataset}");
+        let requests = topics
+            .chunks(ROWS_PER_REQUEST)
+            .map(|chunk| (Via::Topics, topic.as_str(), chunk))
+            .chain(
+                streams
+                    .chunks(ROWS_PER_REQUEST)
+                    .map(|chunk| (Via::Streams, stream.as_str(), chunk)),
+            );
+        let accepted = stream::iter(requests)
+            .map(|(via, name, chunk)| async move {
+                let outcomes = client.post(via, name, chunk).await?;
+                let accepted = outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count() as u64;
+                sent.inc(accepted);
+                Ok::<_, anyhow::Error>(accepted)
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_fold(0, |sum, accepted| async move { Ok(sum + accepted) })
+            .await?;
+        Ok(Posted {
+            name: DatasetName::parse(dataset)?,
+            rows,
+            accepted,
+        })
+    }
+}
+
+/// Moves the progress bar with what the tables hold, until it is aborted.
+async fn watch(lake: Lake, bar: ProgressBar) {
+    loop {
+        let mut rows = 0;
+        for name in DATASETS.iter().filter_map(|name| DatasetName::parse(name).ok()) {
+            for kind in [Kind::Table, Kind::Quarantine] {
+                // A table may not be there yet; the counts at the end tell what is really missing.
+                rows += stored(&lake, kind, &name).await.unwrap_or_default();
+            }
+        }
+        bar.set_position(rows);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Rows in one of a dataset's two tables; none if there is no table.
+async fn stored(lake: &Lake, kind: Kind, name: &DatasetName) -> Result<u64> {
+    Ok(describe(lake, kind, name).await?.map_or(0, |table| table.rows))
+}
+
+fn write_lines(path: &Path, rows: &[Vec<u8>]) -> Result<()> {
+    let write = || {
+        let mut file = BufWriter::new(fs::File::create(path)?);
+        for row in rows {
+            file.write_all(row)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    };
+    write().with_context(|| format!("could not write {}", path.display()))
+}

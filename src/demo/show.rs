@@ -1,0 +1,190 @@
+//! What came out of the demo, for people: rows beside their raw form, the quarantine, the counts.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, Result};
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::Int32Type,
+    util::display::{ArrayFormatter, FormatOptions},
+};
+use pinlake_dataset::{Catalog, DatasetName, RESCUED, check};
+use pinlake_lake::{FIELD, Kind, Lake, PAYLOAD, REASON, read_table};
+use serde_json::Value;
+
+use super::{Posted, stored};
+use crate::{
+    client::abridge,
+    terminal::{say, table},
+};
+
+/// Rows shown of each dataset.
+const ROWS: usize = 2;
+/// Widest value shown, in characters.
+const WIDTH: usize = 52;
+
+/// Some rows of each table, beside the form in which they were posted.
+pub(super) async fn rows(lake: &Lake, posted: &[Posted]) -> Result<()> {
+    for Posted { name, rows, .. } in posted {
+        let stored = read_table(lake, Kind::Table, name).await?;
+        let mut shown = table(&["as posted", &format!("as stored in tables/{name}")]);
+        for raw in samples(name, rows)? {
+            if let Some((batch, row)) = find(&stored, name, raw)? {
+                shown.add_row([posted_form(raw), stored_form(batch, row)?]);
+            }
+        }
+        say(format_args!("\n{name}\n{shown}"));
+    }
+    Ok(())
+}
+
+/// The first row that can be cleaned, and the first that is odd in some way.
+fn samples<'a>(name: &DatasetName, rows: &'a [Vec<u8>]) -> Result<Vec<&'a [u8]>> {
+    let catalog = Catalog::built_in();
+    let definition = catalog.get(name).context("a dataset without a definition")?;
+    let sound = |row: &&'a [u8]| check(definition, pinlake_dataset::Limits::default(), row).is_ok();
+    let odd = |row: &&'a [u8]| {
+        let text = String::from_utf8_lossy(row);
+        [
+            "User Info Error",
+            "\":null",
+            "\\u00a0",
+            "\"age\":\"",
+            "\"longitude\":\"",
+            "\"board\"",
+        ]
+        .iter()
+        .any(|mark| text.contains(mark))
+    };
+    let plain = rows.iter().map(Vec::as_slice).find(sound);
+    let strange = rows.iter().map(Vec::as_slice).filter(odd).find(sound);
+    Ok(plain.into_iter().chain(strange).take(ROWS).collect())
+}
+
+/// The stored row with the same key.
+fn find<'a>(stored: &'a [RecordBatch], name: &DatasetName, raw: &[u8]) -> Result<Option<(&'a RecordBatch, usize)>> {
+    let catalog = Catalog::built_in();
+    let definition = catalog.get(name).context("a dataset without a definition")?;
+    let key: i32 = check(definition, pinlake_dataset::Limits::default(), raw)
+        .map_err(|rejection| anyhow::anyhow!("{rejection}"))?
+        .parse()
+        .context("the demo's datasets have whole numbers as keys")?;
+    for batch in stored {
+        let keys = batch
+            .column_by_name(&definition.key()[0])
+            .context("a table without its key")?;
+        if let Some(row) = keys
+            .as_primitive::<Int32Type>()
+            .iter()
+            .position(|found| found == Some(key))
+        {
+            return Ok(Some((batch, row)));
+        }
+    }
+    Ok(None)
+}
+
+fn posted_form(raw: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(raw) {
+        Ok(Value::Object(fields)) => {
+            let line =
+                |(name, value): (&String, &Value)| format!("{name}: {}", abridge(value.to_string().as_bytes(), WIDTH));
+            fields.iter().map(line).collect::<Vec<_>>().join("\n")
+        }
+        _ => abridge(raw, WIDTH),
+    }
+}
+
+fn stored_form(batch: &RecordBatch, row: usize) -> Result<String> {
+    let options = FormatOptions::default();
+    let mut lines = Vec::new();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if column.is_null(row) {
+            if field.name() != RESCUED {
+                lines.push(format!("{}: ∅", field.name()));
+            }
+            continue;
+        }
+        let value = ArrayFormatter::try_new(column.as_ref(), &options)?
+            .value(row)
+            .to_string();
+        lines.push(format!("{}: {}", field.name(), abridge(value.as_bytes(), WIDTH)));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// What was quarantined: how many, why, and an example each.
+pub(super) async fn quarantine(lake: &Lake, posted: &[Posted]) -> Result<()> {
+    let mut shown = table(&["dataset", "rows", "field", "reason", "for example"]);
+    for Posted { name, .. } in posted {
+        let mut reasons: BTreeMap<(String, String), (usize, Vec<u8>)> = BTreeMap::new();
+        for batch in read_table(lake, Kind::Quarantine, name).await? {
+            let column = |column: &str| {
+                batch
+                    .column_by_name(column)
+                    .with_context(|| format!("a quarantine without {column}"))
+            };
+            let (fields, whys) = (column(FIELD)?.as_string::<i32>(), column(REASON)?.as_string::<i32>());
+            let payloads = column(PAYLOAD)?.as_binary::<i32>();
+            for row in 0..batch.num_rows() {
+                let field = if fields.is_null(row) { "" } else { fields.value(row) };
+                // A place in the text differs from record to record; the kind of fault does not.
+                let why = whys.value(row).split(" at line ").next().unwrap_or_default();
+                let entry = reasons.entry((field.to_owned(), why.to_owned()));
+                entry.or_insert_with(|| (0, payloads.value(row).to_vec())).0 += 1;
+            }
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for ((field, why), (count, example)) in reasons {
+            shown.add_row([
+                name.to_string(),
+                count.to_string(),
+                field,
+                why,
+                abridge(&example, WIDTH),
+            ]);
+        }
+    }
+    say(format_args!("\nquarantined, with the bytes as they came\n{shown}"));
+    Ok(())
+}
+
+/// Accepted against stored. True when every dataset adds up.
+pub(super) async fn counts(lake: &Lake, posted: &[Posted]) -> Result<bool> {
+    let mut shown = table(&["dataset", "posted", "accepted", "= in the table", "+ in quarantine", ""]);
+    let mut sound = true;
+    for Posted { name, rows, accepted } in posted {
+        let written = stored(lake, Kind::Table, name).await?;
+        let quarantined = stored(lake, Kind::Quarantine, name).await?;
+        let adds_up = *accepted == rows.len() as u64 && written + quarantined == *accepted;
+        sound &= adds_up;
+        let verdict = if adds_up { "adds up" } else { "DOES NOT ADD UP" };
+        let counts = [rows.len() as u64, *accepted, written, quarantined].map(|count| count.to_string());
+        shown.add_row(
+            std::iter::once(name.to_string())
+                .chain(counts)
+                .chain([verdict.to_owned()]),
+        );
+    }
+    say(format_args!("\nevery accepted row is in exactly one place\n{shown}"));
+    Ok(sound)
+}
+
+/// How to go on from here.
+pub(super) fn further(state: &Path) {
+    let tables = state.join("s3/pinlake/tables");
+    let tables = tables.display();
+    say(format_args!(
+        "\nlook further\n  \
+         pip install deltalake pyarrow duckdb, then in Python:\n    \
+         import duckdb; from deltalake import DeltaTable\n    \
+         pin = DeltaTable(\"{tables}/pin\").to_pyarrow_dataset()\n    \
+         duckdb.sql(\"select category, count(*), max(follower_count) from pin group by all order by 2 desc\")\n  \
+         pinlake up --state {}          the same pipeline, to post to yourself\n  \
+         {}/{}/             the rows as posted",
+        state.display(),
+        state.display(),
+        super::SENT,
+    ));
+}

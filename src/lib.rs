@@ -1,0 +1,19 @@
+//! The `pinlake` command, as a library: one file per command, and what they share.
+//!
+//! - [`demo`], [`up`], [`send`], [`check`]: the commands.
+//! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
+//! - [`client`]: a careful producer over HTTP.
+//! - [`rows`]: rows as real producers send them, from a seed.
+//!
+//! Errors are `anyhow` here: they end in a message to a person.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod check;
+pub mod client;
+pub mod demo;
+pub mod pipeline;
+pub mod rows;
+pub mod send;
+pub mod terminal;
+pub mod up;

@@ -1,0 +1,269 @@
+//! The whole pipeline on this machine: the deployed handlers, between local endpoints.
+//!
+//! ```text
+//! client ─► ingest's router ─► Kinesis endpoint ─► mappings ─► stream's handler ─► S3 endpoint ─► <state>/s3/pinlake
+//! ```
+//!
+//! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. All state is in one
+//! folder: `s3/` (objects as plain files) and `kinesis.redb` (streams and how far each mapping is).
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use bytes::Bytes;
+use object_store::{ObjectStoreExt, path::Path as Key};
+use pinlake_dataset::Catalog;
+use pinlake_lake::{Lake, S3Options};
+use pinlake_local::{
+    Function, InvokeError, Server,
+    kinesis::{self, Kinesis},
+    mapping::{self, Destination, Mapping},
+    s3,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The bucket that holds the lake.
+pub const BUCKET: &str = "pinlake";
+/// Kinesis streams are named `<prefix>-<dataset>`, as a stack's are.
+const STREAM_PREFIX: &str = "pinlake";
+const REGION: &str = "us-east-1";
+/// Two, so that what holds for several shards is seen here too.
+const SHARDS: u32 = 2;
+
+/// How to run the pipeline.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that keeps everything; made if it is missing.
+    pub state: PathBuf,
+    /// The API's port; S3 and Kinesis take the two after it. 0: any free ports.
+    pub port: u16,
+    /// A folder of dataset definitions; those compiled in when `None`.
+    pub datasets: Option<String>,
+    /// Whether the edge refuses records that their definition refuses.
+    pub validate: bool,
+    /// How long the stream's mappings gather a batch.
+    pub window: Duration,
+}
+
+impl Options {
+    /// Default settings on any free ports.
+    pub fn anywhere(state: &Path) -> Self {
+        Self {
+            state: state.to_owned(),
+            port: 0,
+            datasets: None,
+            validate: true,
+            window: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A running pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    url: Url,
+    s3: Server,
+    kinesis: Server,
+    lake: Lake,
+    api: JoinHandle<std::io::Result<()>>,
+    mappings: Vec<Mapping>,
+    /// Stops the API, then the mappings, then what they stand on.
+    stops: [CancellationToken; 3],
+}
+
+impl Pipeline {
+    /// Starts everything. When this returns, requests are answered.
+    pub async fn start(options: Options) -> Result<Self> {
+        let catalog = match &options.datasets {
+            None => Catalog::built_in(),
+            Some(folder) => pinlake_catalog::load_path(folder)?,
+        };
+        fs::create_dir_all(&options.state).with_context(|| format!("could not create {}", options.state.display()))?;
+        let api_listener = listen(options.port, 0).await?;
+        let s3_listener = listen(options.port, 1).await?;
+        let kinesis_listener = listen(options.port, 2).await?;
+        let stops: [CancellationToken; 3] = Default::default();
+        let [api_stop, mapping_stop, endpoint_stop] = &stops;
+
+        let keys = s3::Credentials::default();
+        let s3_options = s3::Options {
+            buckets: vec![BUCKET.into()],
+            credentials: keys.clone(),
+        };
+        let s3 = s3::serve(
+            s3_listener,
+            options.state.join("s3"),
+            &s3_options,
+            endpoint_stop.clone(),
+        )?;
+        let streams = Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default())
+            .with_context(|| format!("is another pinlake running on {}?", options.state.display()))?;
+        for definition in catalog.iter() {
+            streams.ensure_stream(&stream_name(definition.name().as_str()), SHARDS)?;
+        }
+        let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
+
+        let credentials = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
+        let lake = Lake::open(
+            &format!("s3://{BUCKET}"),
+            &S3Options {
+                region: Some(REGION.into()),
+                endpoint: Some(s3.url()),
+                credentials: Some(SharedCredentialsProvider::new(credentials.clone())),
+            },
+        )?;
+        let mappings = map(&streams, &catalog, &lake, options.window, mapping_stop).await?;
+
+        let client = aws_sdk_kinesis::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .endpoint_url(kinesis.url())
+            .credentials_provider(credentials)
+            .build();
+        let app = pinlake_ingest::App::new(
+            pinlake_ingest::Settings {
+                stream_prefix: STREAM_PREFIX.into(),
+                validation: options.validate,
+                ..pinlake_ingest::Settings::default()
+            },
+            catalog,
+            pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(client), STREAM_PREFIX),
+        );
+        let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
+        let stop = api_stop.clone().cancelled_owned();
+        let api = axum::serve(api_listener, pinlake_ingest::router(app)).with_graceful_shutdown(stop);
+        let api = tokio::spawn(async move { api.await });
+        Ok(Self {
+            url,
+            s3,
+            kinesis,
+            lake,
+            api,
+            mappings,
+            stops,
+        })
+    }
+
+    /// The API's address.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The S3 endpoint's address.
+    pub fn s3_url(&self) -> String {
+        self.s3.url()
+    }
+
+    /// The Kinesis endpoint's address.
+    pub fn kinesis_url(&self) -> String {
+        self.kinesis.url()
+    }
+
+    /// The lake, by way of the S3 endpoint.
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The lake of a state folder as plain files, whether a pipeline runs on it or not.
+    pub fn lake_on_disk(state: &Path) -> Result<Lake> {
+        let folder = state.join("s3").join(BUCKET);
+        let folder = fs::canonicalize(&folder).with_context(|| format!("there is no lake in {}", folder.display()))?;
+        let url = Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
+        Ok(Lake::open(url.as_str(), &S3Options::default())?)
+    }
+
+    /// Waits until every accepted record has been stored or given up on.
+    pub async fn drained(&self) {
+        futures::future::join_all(self.mappings.iter().map(Mapping::drained)).await;
+    }
+
+    /// Stops: answers the requests under way, finishes the running batches, then closes the endpoints. What is still in
+    /// the streams goes on with the next start.
+    pub async fn stop(self) {
+        let [api_stop, mapping_stop, endpoint_stop] = self.stops;
+        api_stop.cancel();
+        match self.api.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the API ended badly"),
+            Err(error) => tracing::error!(%error, "the API's task ended badly"),
+        }
+        mapping_stop.cancel();
+        futures::future::join_all(self.mappings.into_iter().map(Mapping::stopped)).await;
+        endpoint_stop.cancel();
+        futures::future::join(self.s3.stopped(), self.kinesis.stopped()).await;
+    }
+}
+
+/// One mapping per dataset, all to the one stream function, as in `template.yaml`.
+async fn map(
+    streams: &Kinesis,
+    catalog: &Catalog,
+    lake: &Lake,
+    window: Duration,
+    stop: &CancellationToken,
+) -> Result<Vec<Mapping>> {
+    let lake_uri = lake.url().to_string();
+    let settings = pinlake_stream::Settings::from_lookup(|name| (name == "LAKE_URI").then(|| lake_uri.clone()))?;
+    let handler = pinlake_stream::Handler::new(catalog.clone(), lake, &settings)?;
+    let function: Arc<dyn Function> = Arc::new(StreamFunction(handler));
+    let destination: Arc<dyn Destination> = Arc::new(FailedBatches(lake.clone()));
+    let mut mappings = Vec::new();
+    for definition in catalog.iter() {
+        let stream = stream_name(definition.name().as_str());
+        let settings = mapping::Settings {
+            batch_size: 10_000,
+            batch_window: window,
+            bisects: true,
+            most_retries: Some(10),
+            ..mapping::Settings::new(format!("stream-{}", definition.name()), stream, "stream")
+        };
+        let (function, destination) = (Arc::clone(&function), Arc::clone(&destination));
+        mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
+    }
+    Ok(mappings)
+}
+
+fn stream_name(dataset: &str) -> String {
+    format!("{STREAM_PREFIX}-{dataset}")
+}
+
+async fn listen(port: u16, offset: u16) -> Result<TcpListener> {
+    let port = if port == 0 { 0 } else { port + offset };
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .with_context(|| format!("could not listen on port {port}; choose others with --port"))
+}
+
+/// `functions/stream`, as a trigger sees it.
+struct StreamFunction(pinlake_stream::Handler);
+
+#[async_trait]
+impl Function for StreamFunction {
+    async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        match self.0.invoke(&event).await {
+            Ok(answer) => Ok(answer.into()),
+            Err(error) => Err(InvokeError::new("Error", format!("{:#}", anyhow::Error::from(error)))),
+        }
+    }
+}
+
+/// The on-failure destination: the lake's own bucket, as in `template.yaml`.
+struct FailedBatches(Lake);
+
+#[async_trait]
+impl Destination for FailedBatches {
+    async fn put(&self, key: &str, record: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.store().put(&Key::parse(key)?, record.into()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! `pinlake up`: the whole pipeline on this machine, until Ctrl-C.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    pipeline::{BUCKET, Options, Pipeline},
+    terminal::say,
+};
+
+/// Runs the whole pipeline on loopback, until Ctrl-C. A restart goes on where it stopped.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Port of the API. S3 and Kinesis take the two ports after it; 0 takes any three.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(..=65533))]
+    port: u16,
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR", default_value = ".pinlake")]
+    state: PathBuf,
+    /// A folder of dataset definitions to use instead of those compiled in.
+    #[arg(long, value_name = "DIR")]
+    datasets: Option<String>,
+    /// Let every record through, to be judged by the stream: what `INGEST_VALIDATION=off` does.
+    #[arg(long)]
+    no_validation: bool,
+    /// How long the stream gathers a batch, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=300_000))]
+    window: u64,
+}
+
+impl Up {
+    /// Runs the command.
+    pub async fn run(&self) -> Result<()> {
+        // Both before anything starts: a signal during the start is not lost.
+        let mut interrupted = signal(SignalKind::interrupt()).context("could not listen for Ctrl-C")?;
+        let mut terminated = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+        let pipeline = Pipeline::start(Options {
+            state: self.state.clone(),
+            port: self.port,
+            datasets: self.datasets.clone(),
+            validate: !self.no_validation,
+            window: Duration::from_millis(self.window),
+        })
+        .await?;
+        let (api, folder) = (pipeline.url(), self.state.join("s3").join(BUCKET));
+        say(format_args!(
+            "Pinlake is listening\n  \
+             API       {api}  (PUT {api}streams/<name>/records, POST {api}topics/<name>, GET {api}openapi.json)\n  \
+             S3        {}  (bucket {BUCKET}, path style)\n  \
+             Kinesis   {}\n  \
+             tables    {}/tables/<dataset>, quarantine beside them\n\
+             Ctrl-C stops it; a restart goes on where it stopped.",
+            pipeline.s3_url(),
+            pipeline.kinesis_url(),
+            folder.display(),
+        ));
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        say(format_args!("stopping: what is under way is finished first"));
+        pipeline.stop().await;
+        say(format_args!("stopped"));
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Rows in over HTTP, tables out: the built command, its tables read back from disk.
+
+use crate::support::{Up, arrival, expected, found};
+use pinlake::{
+    client::{Client, Outcome, ROWS_PER_REQUEST, Via},
+    rows::{DATASETS, Rows},
+};
+use tempfile::tempdir;
+
+async fn post(url: &str, via: Via, dataset: &str, rows: &[Vec<u8>]) -> Vec<Outcome> {
+    let client = Client::new(url).unwrap();
+    let mut outcomes = Vec::new();
+    for chunk in rows.chunks(ROWS_PER_REQUEST) {
+        outcomes.extend(
+            client
+                .post(via, &format!("streaming-test-{dataset}"), chunk)
+                .await
+                .unwrap(),
+        );
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_stored_once_clean_or_in_quarantine() {
+    let state = tempdir().unwrap();
+    let up = Up::start(state.path(), &["--no-validation"]);
+    for dataset in DATASETS {
+        let rows: Vec<_> = Rows::new(dataset, 11).take(1200).collect();
+        let (topics, streams) = rows.split_at(600);
+        let mut outcomes = post(&up.url, Via::Topics, dataset, topics).await;
+        outcomes.extend(post(&up.url, Via::Streams, dataset, streams).await);
+        assert_eq!(outcomes, vec![Outcome::Accepted; rows.len()]);
+        arrival(state.path(), dataset, rows.len() as u64).await;
+        let (clean, quarantined) = expected(dataset, &rows);
+        assert!(
+            clean.len() > 900 && !quarantined.is_empty(),
+            "{dataset}: rows that show nothing"
+        );
+        assert_eq!(found(state.path(), dataset).await, (clean, quarantined), "{dataset}");
+    }
+    assert!(up.end_with("INT").success());
+}
+
+#[tokio::test]
+async fn the_edge_refuses_what_the_stream_would_quarantine() {
+    let state = tempdir().unwrap();
+    let up = Up::start(state.path(), &[]);
+    for (dataset, via) in DATASETS.into_iter().zip([Via::Streams, Via::Topics, Via::Streams]) {
+        let rows: Vec<_> = Rows::new(dataset, 12).take(600).collect();
+        let outcomes = post(&up.url, via, dataset, &rows).await;
+        let (clean, quarantined) = expected(dataset, &rows);
+        let refused: Vec<_> = rows
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Rejected(_)))
+            .map(|(row, _)| row)
+            .collect();
+        assert_eq!(refused.len(), quarantined.values().sum::<usize>(), "{dataset}");
+        assert!(
+            !refused.is_empty() && refused.iter().all(|row| quarantined.contains_key(*row)),
+            "{dataset}"
+        );
+        arrival(state.path(), dataset, (rows.len() - refused.len()) as u64).await;
+        let (stored, in_quarantine) = found(state.path(), dataset).await;
+        assert_eq!((stored, in_quarantine.len()), (clean, 0), "{dataset}");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_a_kill_stopped() {
+    let state = tempdir().unwrap();
+    let rows: Vec<_> = Rows::new("pin", 13).take(6000).collect();
+    for part in rows.chunks(1500) {
+        let up = Up::start(state.path(), &["--no-validation"]);
+        let outcomes = post(&up.url, Via::Streams, "pin", part).await;
+        assert_eq!(outcomes, vec![Outcome::Accepted; part.len()]);
+        // In the middle of whatever it does with the rows it has just accepted.
+        assert!(!up.end_with("KILL").success());
+    }
+    let up = Up::start(state.path(), &["--no-validation"]);
+    arrival(state.path(), "pin", rows.len() as u64).await;
+    assert!(up.end_with("TERM").success());
+    assert_eq!(found(state.path(), "pin").await, expected("pin", &rows));
+}

@@ -1,0 +1,6 @@
+//! The whole system, from outside: the built command, driven as people and programs drive it.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod command;
+mod end_to_end;
+mod support;

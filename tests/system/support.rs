@@ -1,0 +1,160 @@
+//! The built command, running on a folder of its own.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    util::display::{ArrayFormatter, FormatOptions},
+};
+use pinlake::pipeline::Pipeline;
+use pinlake_dataset::{Catalog, Cleaner, DatasetName, Limits};
+use pinlake_lake::{Kind, PAYLOAD, describe, read_table};
+
+/// The command, not started.
+pub(crate) fn pinlake() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinlake"));
+    command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// A running `pinlake up`. Killed when dropped.
+pub(crate) struct Up {
+    process: Child,
+    pub(crate) url: String,
+}
+
+impl Up {
+    /// Starts it on any free ports and waits until it says where it listens.
+    pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
+        let mut process = pinlake()
+            .args(["up", "--port", "0", "--window", "100", "--state"])
+            .arg(state)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("`up` ended before it listened").unwrap();
+            if let Some(rest) = line.trim().strip_prefix("API") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        // Whoever stops reading a pipe stops its writer too.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url }
+    }
+
+    /// Sends it a signal by name, as in `INT`, and waits for its end.
+    pub(crate) fn end_with(mut self, signal: &str) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &self.process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // Already ended is fine.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How often each thing is there.
+pub(crate) type Tally<T> = BTreeMap<T, usize>;
+
+fn tally<T: Ord>(things: impl IntoIterator<Item = T>) -> Tally<T> {
+    let mut tally = Tally::new();
+    for thing in things {
+        *tally.entry(thing).or_default() += 1;
+    }
+    tally
+}
+
+/// What must be in a dataset's tables after these records: rows as text, and payloads in quarantine.
+pub(crate) fn expected(dataset: &str, records: &[Vec<u8>]) -> (Tally<String>, Tally<Vec<u8>>) {
+    let definition = Arc::clone(Catalog::built_in().route(dataset).unwrap());
+    let mut cleaner = Cleaner::new(definition, Limits::default());
+    records.iter().for_each(|record| cleaner.push(record));
+    let cleaned = cleaner.finish();
+    let columns = cleaned.rows.num_columns();
+    (
+        tally(as_text(&cleaned.rows, columns)),
+        tally(cleaned.rejected.into_iter().map(|rejected| rejected.payload)),
+    )
+}
+
+/// What is in a dataset's tables, in the same form.
+pub(crate) async fn found(state: &Path, dataset: &str) -> (Tally<String>, Tally<Vec<u8>>) {
+    let lake = Pipeline::lake_on_disk(state).unwrap();
+    let name = DatasetName::parse(dataset).unwrap();
+    let columns = Catalog::built_in().get(&name).unwrap().schema().fields().len();
+    let rows = read_table(&lake, Kind::Table, &name).await.unwrap();
+    let quarantined = read_table(&lake, Kind::Quarantine, &name).await.unwrap();
+    let payloads = quarantined.iter().flat_map(|batch| {
+        let payloads = batch.column_by_name(PAYLOAD).unwrap().as_binary::<i32>();
+        payloads
+            .iter()
+            .map(|payload| payload.unwrap().to_vec())
+            .collect::<Vec<_>>()
+    });
+    (
+        tally(rows.iter().flat_map(|batch| as_text(batch, columns))),
+        tally(payloads),
+    )
+}
+
+/// Waits until a dataset's tables hold so many rows together.
+pub(crate) async fn arrival(state: &Path, dataset: &str, rows: u64) {
+    let name = DatasetName::parse(dataset).unwrap();
+    let started = Instant::now();
+    loop {
+        let mut stored = 0;
+        if let Ok(lake) = Pipeline::lake_on_disk(state) {
+            for kind in [Kind::Table, Kind::Quarantine] {
+                stored += describe(&lake, kind, &name)
+                    .await
+                    .unwrap()
+                    .map_or(0, |table| table.rows);
+            }
+        }
+        if stored >= rows {
+            return;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{dataset}: {stored} of {rows} rows after two minutes"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The first columns of each row as one text.
+fn as_text(batch: &RecordBatch, columns: usize) -> Vec<String> {
+    let options = FormatOptions::default().with_null("∅");
+    let row = |row: usize| {
+        let cell = |column: &Arc<dyn Array>| {
+            ArrayFormatter::try_new(column.as_ref(), &options)
+                .unwrap()
+                .value(row)
+                .to_string()
+        };
+        batch.columns()[..columns]
+            .iter()
+            .map(cell)
+            .collect::<Vec<_>>()
+            .join(" | ")
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
