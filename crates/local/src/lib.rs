@@ -1,1 +1,30 @@
-//! Founding stub.
+//! AWS on one machine: what the deployed functions talk to, served on loopback.
+//!
+//! ```text
+//! producers ──► kinesis (JSON 1.1, redb) ──► mapping ──► a function of ours
+//!                                              │             │
+//!                                              ▼             ▼
+//!                              on-failure destination   s3 (a folder)
+//! ```
+//!
+//! - [`s3`] serves a folder as S3. Creates are atomic, so Delta Lake can commit to it.
+//! - [`kinesis`] serves data streams: sequence numbers, hash-key routing, limits and iterators as AWS has them.
+//! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations.
+//!
+//! The unmodified AWS SDKs work against both endpoints; only the endpoint URL differs. State lives in the folder and
+//! the file that the caller names and survives a restart, also one by SIGKILL.
+//!
+//! # Invariants
+//! - Nothing listens on anything but loopback (`only_loopback_is_served`).
+//! - Nothing in here is known to a function: a [`Function`] gets the event that Lambda would hand it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod function;
+pub mod kinesis;
+pub mod mapping;
+pub mod s3;
+pub mod server;
+
+pub use function::{Function, InvokeError};
+pub use server::Server;

@@ -1,0 +1,152 @@
+//! Appending: many puts at once, one transaction.
+//!
+//! A commit waits for the disk. While it does, other puts queue up; whoever gets the writer's lock next writes them all
+//! in one transaction. So a lone put is as quick as the disk, and many at once share its time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    sequence::SequenceNumber,
+    store::{RECORDS, SHARDS, Store, StoreError, Stream, encode},
+};
+
+/// A record on its way in.
+#[derive(Clone, Debug)]
+pub(super) struct NewRecord {
+    pub(super) shard: u32,
+    pub(super) partition_key: String,
+    pub(super) data: Bytes,
+}
+
+/// A put that waits for its transaction.
+pub(super) struct Pending {
+    stream: Arc<Stream>,
+    records: Vec<NewRecord>,
+    now_ms: i64,
+    answer: oneshot::Sender<Result<Vec<SequenceNumber>, StoreError>>,
+}
+
+impl Store {
+    /// Appends records, all or none, and returns their sequence numbers once they are on disk.
+    pub(super) async fn append(
+        self: &Arc<Self>,
+        stream: Arc<Stream>,
+        records: Vec<NewRecord>,
+        now_ms: i64,
+    ) -> Result<Vec<SequenceNumber>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let put = Pending {
+            stream,
+            records,
+            now_ms,
+            answer,
+        };
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(put);
+        let store = Arc::clone(self);
+        // Not awaited: another put's turn may write this one's records first, and the answer comes through the channel.
+        drop(tokio::task::spawn_blocking(move || store.write_pending()));
+        answered.await.map_err(|_| StoreError::NotStored)?
+    }
+
+    /// Writes all puts that wait.
+    fn write_pending(&self) {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let puts = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        if puts.is_empty() {
+            return;
+        }
+        match self.write(&puts) {
+            Ok(written) => {
+                for (put, numbers) in puts.into_iter().zip(written) {
+                    // A client that has gone away needs no answer; its records are stored all the same.
+                    let _ = put.answer.send(numbers);
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    puts = puts.len(),
+                    "could not store records"
+                );
+                // Dropped, each tells its caller that nothing was stored.
+                drop(puts);
+            }
+        }
+    }
+
+    /// Writes puts in one transaction; a put whose stream is gone is refused alone.
+    fn write(&self, puts: &[Pending]) -> Result<Vec<Result<Vec<SequenceNumber>, StoreError>>, StoreError> {
+        let transaction = self.database.begin_write()?;
+        let mut states: HashMap<(u64, u32), Turn<'_>> = HashMap::new();
+        let mut written = Vec::with_capacity(puts.len());
+        {
+            let mut table = transaction.open_table(RECORDS)?;
+            for Pending {
+                stream,
+                records,
+                now_ms,
+                ..
+            } in puts
+            {
+                // Asked again under the writer's lock: the stream may have been deleted, or made anew, since.
+                if self.stream(&stream.name).is_ok_and(|current| current.id == stream.id) {
+                    let mut numbers = Vec::with_capacity(records.len());
+                    for record in records {
+                        let turn = states
+                            .entry((stream.id, record.shard))
+                            .or_insert_with(|| Turn::of(stream, record.shard));
+                        let (index, arrived_ms) = turn.take(*now_ms);
+                        let value = encode(arrived_ms, &record.partition_key, &record.data);
+                        table.insert((stream.id, record.shard, index), value.as_slice())?;
+                        numbers.push(stream.sequence_number(record.shard, index, arrived_ms));
+                    }
+                    written.push(Ok(numbers));
+                } else {
+                    written.push(Err(StoreError::NoStream {
+                        stream: stream.name.clone(),
+                    }));
+                }
+            }
+            let mut table = transaction.open_table(SHARDS)?;
+            for (key, turn) in &states {
+                table.insert(*key, (turn.next, turn.arrived_ms))?;
+            }
+        }
+        transaction.commit()?;
+        for ((_, shard), turn) in states {
+            turn.stream.shards[shard as usize].advance(turn.next, turn.arrived_ms);
+        }
+        Ok(written)
+    }
+}
+
+/// What the next record of a shard gets.
+struct Turn<'a> {
+    stream: &'a Stream,
+    next: u64,
+    arrived_ms: i64,
+}
+
+impl<'a> Turn<'a> {
+    fn of(stream: &'a Stream, shard: u32) -> Self {
+        let state = &stream.shards[shard as usize];
+        Self {
+            stream,
+            next: state.tail(),
+            arrived_ms: state.last_arrival_ms(),
+        }
+    }
+
+    /// An index, and an arrival that is no earlier than the one before, even if the clock has stepped back.
+    fn take(&mut self, now_ms: i64) -> (u64, i64) {
+        self.arrived_ms = self.arrived_ms.max(now_ms);
+        self.next += 1;
+        (self.next - 1, self.arrived_ms)
+    }
+}

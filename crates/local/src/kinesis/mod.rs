@@ -1,0 +1,228 @@
+//! Kinesis Data Streams: the JSON 1.1 protocol over a file.
+//!
+//! ```text
+//! request ─► endpoint: X-Amz-Target ─► operations ─┬─ limits    what AWS would refuse
+//!                                                  ├─ hash      which shard
+//!                                                  ├─ throttle  what a shard takes
+//!                                                  └─ store     append, read, trim (redb)
+//! ```
+//!
+//! # Invariants
+//! - What was answered is stored, in the order of its sequence numbers, across restarts (`what_was_answered_survives`).
+//! - A record goes to the shard whose range its hash key is in (`a_hash_key_is_in_the_range_of_its_shard`).
+//!
+//! # Limits
+//! Streams are active at once. Resharding, consumers with enhanced fan-out, tags and encryption do not exist here and
+//! are answered with `UnknownOperationException`.
+
+mod append;
+mod endpoint;
+mod error;
+mod hash;
+mod iterator;
+mod limits;
+mod operations;
+mod reading;
+mod sequence;
+mod store;
+mod throttle;
+mod wire;
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::store::{Record, Shard, Store, StoreError, Stream};
+pub use self::{
+    sequence::{ParseSequenceNumberError, SequenceNumber},
+    throttle::Throughput,
+};
+use crate::server::{self, ServeError, Server};
+
+/// What time it is. An argument, so that a test can let a clock step back.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// How often records that are older than their stream's retention are removed.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
+
+/// What streams are opened with.
+#[derive(Clone)]
+pub struct Options {
+    /// The region in ARNs and events. Default: `us-east-1`.
+    pub region: String,
+    /// The account in ARNs and messages. Default: `000000000000`.
+    pub account: String,
+    /// How much a shard takes. Default: all that comes.
+    pub throughput: Throughput,
+    /// How long new streams keep records, in hours. Default: 24, as on AWS.
+    pub retention_hours: u32,
+    /// The clock. Default: the system's.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".into(),
+            account: "000000000000".into(),
+            throughput: Throughput::default(),
+            retention_hours: 24,
+            clock: Arc::new(Utc::now),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("region", &self.region)
+            .field("account", &self.account)
+            .field("throughput", &self.throughput)
+            .field("retention_hours", &self.retention_hours)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why streams cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be opened, or reading and writing it fails.
+    #[error("the streams cannot be used")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No such stream.
+    #[error("there is no stream `{stream}`")]
+    NoStream {
+        /// Its name.
+        stream: String,
+    },
+    /// The endpoint cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoStream { stream } => Self::NoStream { stream },
+            error => Self::Store(Box::new(error)),
+        }
+    }
+}
+
+/// Streams in a file. Cheap to clone: clones are the same streams.
+#[derive(Clone)]
+pub struct Kinesis {
+    store: Arc<Store>,
+    options: Arc<Options>,
+    throttle: Arc<throttle::Throttle>,
+}
+
+impl fmt::Debug for Kinesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kinesis")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kinesis {
+    /// Opens the streams in the file at `path`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the file cannot be opened, also because another process has it open.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        let throttle = Arc::new(throttle::Throttle::new(options.throughput));
+        Ok(Self {
+            store: Arc::new(Store::open(path.as_ref())?),
+            options: Arc::new(options),
+            throttle,
+        })
+    }
+
+    /// Makes a stream of `shards` shards unless there is one of that name.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the file cannot be written.
+    pub fn ensure_stream(&self, name: &str, shards: u32) -> Result<(), Error> {
+        let hours = self.options.retention_hours;
+        match self
+            .store
+            .create_stream(name, shards.max(1), false, hours, self.now_ms())
+        {
+            Ok(()) | Err(StoreError::StreamExists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Serves the streams on `listener` until `cancel` is cancelled, and trims them meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Serve`] when the listener is not on loopback.
+    pub fn serve(&self, listener: TcpListener, cancel: CancellationToken) -> Result<Server, Error> {
+        let service = hyper_util::service::TowerToHyperService::new(endpoint::router(self.clone()));
+        let server = server::serve(listener, service, cancel.clone())?;
+        let kinesis = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = tokio::time::sleep(TRIM_EVERY) => kinesis.trim().await,
+                }
+            }
+        });
+        Ok(server)
+    }
+
+    /// Removes records that are older than their stream's retention. [`serve`](Self::serve) does it every minute.
+    pub async fn trim(&self) {
+        let (store, now_ms) = (Arc::clone(&self.store), self.now_ms());
+        match tokio::task::spawn_blocking(move || store.trim(now_ms)).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(records)) => tracing::info!(records, "trimmed records older than their stream's retention"),
+            Ok(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "could not trim the streams");
+            }
+        }
+    }
+
+    /// The region in ARNs and events.
+    pub fn region(&self) -> &str {
+        &self.options.region
+    }
+
+    /// The ARN of a stream.
+    pub fn stream_arn(&self, stream: &str) -> String {
+        let Options { region, account, .. } = &*self.options;
+        format!("arn:aws:kinesis:{region}:{account}:stream/{stream}")
+    }
+
+    /// The ARN that a function of this name would have, for invocation records.
+    pub fn function_arn(&self, function: &str) -> String {
+        let Options { region, account, .. } = &*self.options;
+        format!("arn:aws:lambda:{region}:{account}:function:{function}")
+    }
+
+    /// The ARN of the role that a function of this name would have, for events.
+    pub(crate) fn role_arn(&self, function: &str) -> String {
+        format!("arn:aws:iam::{}:role/{function}", self.options.account)
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        (self.options.clock)()
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.now().timestamp_millis()
+    }
+}
+
+/// A shard's name.
+pub(crate) fn shard_id(shard: u32) -> String {
+    format!("shardId-{shard:012}")
+}

@@ -1,0 +1,457 @@
+//! Streams on disk: one redb file with streams, records and the positions of their readers.
+//!
+//! ```text
+//! streams      name                      → id, shards, when it was made, retention
+//! shards       (stream, shard)           → next index, last arrival
+//! records      (stream, shard, index)    → arrival, partition key, data
+//! checkpoints  (reader, stream, shard)   → next index to read
+//! ```
+//!
+//! A record's index counts the records of its shard from 0 without a gap, so "how far behind" is a subtraction and a
+//! sequence number needs not be stored.
+//!
+//! # Invariants
+//! - A put that was answered is on disk (`what_was_answered_survives`), and one put is one transaction.
+//! - Indexes and arrival times grow within a shard, also when the clock steps back (`a_clock_that_steps_back`).
+//! - A deleted stream leaves nothing behind; one of the same name is another stream (`a_stream_made_anew_is_empty`).
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{append::Pending, hash::HashKeys, sequence::SequenceNumber};
+
+const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
+pub(super) const SHARDS: TableDefinition<'_, (u64, u32), (u64, i64)> = TableDefinition::new("shards");
+pub(super) const RECORDS: TableDefinition<'_, (u64, u32, u64), &[u8]> = TableDefinition::new("records");
+const CHECKPOINTS: TableDefinition<'_, (&str, u64, u32), u64> = TableDefinition::new("checkpoints");
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+
+/// Streams in a file.
+pub(crate) struct Store {
+    pub(super) database: Database,
+    streams: RwLock<BTreeMap<String, Arc<Stream>>>,
+    /// Puts that wait for the next transaction, and the right to write one.
+    pub(super) pending: Mutex<Vec<Pending>>,
+    pub(super) writer: Mutex<()>,
+}
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("could not open the streams in `{}`", path.display())]
+    Open { path: PathBuf, source: redb::Error },
+    #[error("the stream database failed")]
+    Database(#[source] redb::Error),
+    #[error("there is no stream `{stream}`")]
+    NoStream { stream: String },
+    #[error("stream `{stream}` exists already")]
+    StreamExists { stream: String },
+    #[error("a {what} in the stream database cannot be read")]
+    Corrupt { what: &'static str },
+    #[error("the records could not be stored")]
+    NotStored,
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// A stream, with the state of its shards in memory.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    pub(super) id: u64,
+    pub(super) made_ms: i64,
+    pub(super) retention_hours: u32,
+    pub(crate) shards: Vec<Shard>,
+    pub(super) is_on_demand: bool,
+}
+
+/// A shard's state in memory; what counts is on disk.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// The index that the next record will have. Changes once the record is on disk, so who is told can read it.
+    tail: watch::Sender<u64>,
+    /// The last arrival in milliseconds since 1970. Written by the one writer only.
+    last_arrival_ms: Mutex<i64>,
+    /// The index of the oldest record that has not been trimmed away.
+    pub(super) head: AtomicU64,
+}
+
+/// What is kept of a stream besides its shards' state.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    id: u64,
+    made_ms: i64,
+    shards: u32,
+    retention_hours: u32,
+    is_on_demand: bool,
+}
+
+/// A record as it is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) index: u64,
+    pub(crate) sequence_number: SequenceNumber,
+    /// Milliseconds since 1970.
+    pub(crate) arrived_ms: i64,
+    pub(crate) partition_key: String,
+    pub(crate) data: Bytes,
+}
+
+impl Stream {
+    pub(super) fn hash_keys(&self) -> HashKeys {
+        HashKeys::new(self.shards.len() as u32)
+    }
+
+    pub(crate) fn sequence_number(&self, shard: u32, index: u64, arrived_ms: i64) -> SequenceNumber {
+        let seconds = |ms: i64| u64::try_from(ms / 1000).unwrap_or_default();
+        SequenceNumber::new(seconds(self.made_ms), shard, index, seconds(arrived_ms))
+    }
+
+    /// The sequence number that a shard began with.
+    pub(super) fn first_sequence_number(&self, shard: u32) -> SequenceNumber {
+        self.sequence_number(shard, 0, self.made_ms)
+    }
+}
+
+impl Shard {
+    fn new(tail: u64, last_arrival_ms: i64, head: u64) -> Self {
+        let (tail, _) = watch::channel(tail);
+        Self {
+            tail,
+            last_arrival_ms: Mutex::new(last_arrival_ms),
+            head: AtomicU64::new(head),
+        }
+    }
+
+    /// The index that the next record will have.
+    pub(crate) fn tail(&self) -> u64 {
+        *self.tail.borrow()
+    }
+
+    /// Tells of new records.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.tail.subscribe()
+    }
+
+    pub(super) fn last_arrival_ms(&self) -> i64 {
+        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records up to `tail` are on disk.
+    pub(super) fn advance(&self, tail: u64, last_arrival_ms: i64) {
+        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner) = last_arrival_ms;
+        self.tail.send_replace(tail);
+    }
+
+    /// The index of the oldest record.
+    pub(crate) fn head(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+}
+
+impl Store {
+    /// Opens the file or makes it.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source: redb::Error| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error: io::Error| failed(error.into()))?;
+        }
+        let database = Database::create(path).map_err(|error| failed(error.into()))?;
+        let transaction = database.begin_write()?;
+        transaction.open_table(STREAMS)?;
+        transaction.open_table(SHARDS)?;
+        transaction.open_table(RECORDS)?;
+        transaction.open_table(CHECKPOINTS)?;
+        transaction.open_table(COUNTERS)?;
+        transaction.commit()?;
+        let streams = RwLock::new(load(&database)?);
+        Ok(Self {
+            database,
+            streams,
+            pending: Mutex::default(),
+            writer: Mutex::default(),
+        })
+    }
+
+    /// A stream by its name.
+    pub(crate) fn stream(&self, name: &str) -> Result<Arc<Stream>, StoreError> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.get(name).cloned().ok_or_else(|| StoreError::NoStream {
+            stream: name.to_owned(),
+        })
+    }
+
+    /// All streams in the order of their names.
+    pub(super) fn streams(&self) -> Vec<Arc<Stream>> {
+        self.streams
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn create_stream(
+        &self,
+        name: &str,
+        shards: u32,
+        is_on_demand: bool,
+        retention_hours: u32,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        if streams.contains_key(name) {
+            return Err(StoreError::StreamExists {
+                stream: name.to_owned(),
+            });
+        }
+        let transaction = self.database.begin_write()?;
+        let id = {
+            let mut counters = transaction.open_table(COUNTERS)?;
+            let id = counters.get("streams")?.map_or(0, |id| id.value());
+            counters.insert("streams", id + 1)?;
+            id
+        };
+        {
+            let description = Description {
+                id,
+                made_ms: now_ms,
+                shards,
+                retention_hours,
+                is_on_demand,
+            };
+            let bytes = serde_json::to_vec(&description).map_err(|_| StoreError::Corrupt { what: "stream" })?;
+            transaction.open_table(STREAMS)?.insert(name, bytes.as_slice())?;
+            let mut table = transaction.open_table(SHARDS)?;
+            for shard in 0..shards {
+                table.insert((id, shard), (0, now_ms))?;
+            }
+        }
+        transaction.commit()?;
+        let shards = (0..shards).map(|_| Shard::new(0, now_ms, 0)).collect();
+        let stream = Stream {
+            name: name.to_owned(),
+            id,
+            made_ms: now_ms,
+            retention_hours,
+            shards,
+            is_on_demand,
+        };
+        streams.insert(name.to_owned(), Arc::new(stream));
+        Ok(())
+    }
+
+    pub(super) fn delete_stream(&self, name: &str) -> Result<(), StoreError> {
+        let stream = {
+            let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+            streams.remove(name).ok_or_else(|| StoreError::NoStream {
+                stream: name.to_owned(),
+            })?
+        };
+        // The writer's lock: a put that has begun must not write into what is being deleted.
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = stream.id;
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(STREAMS)?.remove(name)?;
+        transaction
+            .open_table(SHARDS)?
+            .retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
+        transaction
+            .open_table(RECORDS)?
+            .retain_in((id, 0, 0)..=(id, u32::MAX, u64::MAX), |_, _| false)?;
+        transaction
+            .open_table(CHECKPOINTS)?
+            .retain(|(_, stream, _), _| stream != id)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Records of a shard from an index on: at most `most_records`, and no more than `most_bytes` of data and keys
+    /// unless the first alone has more.
+    pub(crate) fn read(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        from: u64,
+        most_records: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(RECORDS)?;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for entry in table
+            .range((stream.id, shard, from)..=(stream.id, shard, u64::MAX))?
+            .take(most_records)
+        {
+            let (key, value) = entry?;
+            bytes += value.value().len();
+            if bytes > most_bytes && !records.is_empty() {
+                break;
+            }
+            records.push(decode(stream, shard, key.value().2, value.value())?);
+        }
+        Ok(records)
+    }
+
+    /// The index of the first record that arrived at or after a moment; the tail if there is none.
+    pub(super) fn first_since(&self, stream: &Stream, shard: u32, since_ms: i64) -> Result<u64, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(RECORDS)?;
+        let state = &stream.shards[shard as usize];
+        let (mut low, mut high) = (state.head(), state.tail());
+        // Arrivals grow with the index, so half of what is left can be ruled out each time.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let arrived = match table.get((stream.id, shard, middle))? {
+                Some(value) => arrival_of(value.value())?,
+                // Trimmed away in the meantime.
+                None => i64::MIN,
+            };
+            if arrived < since_ms {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        Ok(low)
+    }
+
+    /// Removes what arrived before each stream's retention began.
+    pub(super) fn trim(&self, now_ms: i64) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for stream in self.streams() {
+            let horizon = now_ms - i64::from(stream.retention_hours) * 3_600_000;
+            for (number, shard) in (0_u32..).zip(&stream.shards) {
+                let (head, keep) = (shard.head(), self.first_since(&stream, number, horizon)?);
+                if keep <= head {
+                    continue;
+                }
+                let transaction = self.database.begin_write()?;
+                let doomed = (stream.id, number, 0)..(stream.id, number, keep);
+                transaction.open_table(RECORDS)?.retain_in(doomed, |_, _| false)?;
+                transaction.commit()?;
+                shard.head.store(keep, Ordering::Release);
+                removed += keep - head;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Where a reader goes on in a shard, if it has been there.
+    pub(crate) fn checkpoint(&self, reader: &str, stream: &Stream, shard: u32) -> Result<Option<u64>, StoreError> {
+        let table = self.database.begin_read()?.open_table(CHECKPOINTS)?;
+        Ok(table.get((reader, stream.id, shard))?.map(|next| next.value()))
+    }
+
+    /// Remembers where a reader goes on.
+    pub(crate) fn save_checkpoint(
+        &self,
+        reader: &str,
+        stream: &Stream,
+        shard: u32,
+        next: u64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        transaction
+            .open_table(CHECKPOINTS)?
+            .insert((reader, stream.id, shard), next)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+fn load(database: &Database) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
+    let transaction = database.begin_read()?;
+    let states = transaction.open_table(SHARDS)?;
+    let records = transaction.open_table(RECORDS)?;
+    let mut streams = BTreeMap::new();
+    for entry in transaction.open_table(STREAMS)?.iter()? {
+        let (name, value) = entry?;
+        let description: Description =
+            serde_json::from_slice(value.value()).map_err(|_| StoreError::Corrupt { what: "stream" })?;
+        let Description {
+            id,
+            made_ms,
+            shards,
+            retention_hours,
+            is_on_demand,
+        } = description;
+        let mut loaded = Vec::new();
+        for shard in 0..shards {
+            let (tail, last_arrival_ms) = states.get((id, shard))?.map_or((0, made_ms), |state| state.value());
+            let oldest = records
+                .range((id, shard, 0)..=(id, shard, u64::MAX))?
+                .next()
+                .transpose()?;
+            let head = oldest.map_or(tail, |(key, _)| key.value().2);
+            loaded.push(Shard::new(tail, last_arrival_ms, head));
+        }
+        let name = name.value().to_owned();
+        let stream = Stream {
+            name: name.clone(),
+            id,
+            made_ms,
+            retention_hours,
+            shards: loaded,
+            is_on_demand,
+        };
+        streams.insert(name, Arc::new(stream));
+    }
+    Ok(streams)
+}
+
+/// A record's value: arrival (8 bytes), length of the partition key (2 bytes), partition key, data.
+pub(super) fn encode(arrived_ms: i64, partition_key: &str, data: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(10 + partition_key.len() + data.len());
+    value.extend(arrived_ms.to_be_bytes());
+    // A partition key has at most 256 characters, of at most 4 bytes each.
+    value.extend((partition_key.len() as u16).to_be_bytes());
+    value.extend(partition_key.as_bytes());
+    value.extend(data);
+    value
+}
+
+fn arrival_of(value: &[u8]) -> Result<i64, StoreError> {
+    let bytes = value.first_chunk().ok_or(StoreError::Corrupt { what: "record" })?;
+    Ok(i64::from_be_bytes(*bytes))
+}
+
+fn decode(stream: &Stream, shard: u32, index: u64, value: &[u8]) -> Result<Record, StoreError> {
+    let corrupt = StoreError::Corrupt { what: "record" };
+    let arrived_ms = arrival_of(value)?;
+    let Some((length, rest)) = value[8..].split_first_chunk() else {
+        return Err(corrupt);
+    };
+    let Some((key, data)) = rest.split_at_checked(u16::from_be_bytes(*length).into()) else {
+        return Err(corrupt);
+    };
+    let Ok(partition_key) = str::from_utf8(key) else {
+        return Err(corrupt);
+    };
+    Ok(Record {
+        index,
+        sequence_number: stream.sequence_number(shard, index, arrived_ms),
+        arrived_ms,
+        partition_key: partition_key.to_owned(),
+        data: Bytes::copy_from_slice(data),
+    })
+}

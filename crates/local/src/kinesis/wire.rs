@@ -1,0 +1,199 @@
+//! The shapes of Kinesis's JSON 1.1: requests as they come, answers as they go.
+//!
+//! Fields of requests are optional here whatever the API says, because a missing one has an error of its own.
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::sequence::SequenceNumber;
+
+/// Data as base64 text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blob(pub(super) Bytes);
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Blob;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("base64 text")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Blob, E> {
+                let bytes = base64_simd::STANDARD.decode_to_vec(text);
+                bytes
+                    .map(|bytes| Blob(bytes.into()))
+                    .map_err(|_| E::custom("not valid base64"))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// How most requests name their stream.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct StreamRef {
+    #[serde(rename = "StreamName")]
+    pub(super) name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    pub(super) arn: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateStream {
+    pub(super) stream_name: Option<String>,
+    pub(super) shard_count: Option<i64>,
+    pub(super) stream_mode_details: Option<StreamModeDetails>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct StreamModeDetails {
+    pub(super) stream_mode: String,
+}
+
+/// A request that names a stream and nothing else that matters here.
+#[derive(Debug, Deserialize)]
+pub(super) struct OneStream {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DescribeStream {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) limit: Option<i64>,
+    pub(super) exclusive_start_shard_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListStreams {
+    pub(super) limit: Option<i64>,
+    pub(super) exclusive_start_stream_name: Option<String>,
+    pub(super) next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListShards {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) max_results: Option<i64>,
+    pub(super) exclusive_start_shard_id: Option<String>,
+    pub(super) next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutRecord {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    #[serde(flatten)]
+    pub(super) record: Entry,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutRecords {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) records: Option<Vec<Entry>>,
+}
+
+/// A record as clients send it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry {
+    pub(super) data: Option<Blob>,
+    pub(super) partition_key: Option<String>,
+    pub(super) explicit_hash_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetShardIterator {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_id: Option<String>,
+    pub(super) shard_iterator_type: Option<String>,
+    pub(super) starting_sequence_number: Option<String>,
+    /// Seconds since 1970.
+    pub(super) timestamp: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetRecords {
+    pub(super) shard_iterator: Option<String>,
+    pub(super) limit: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutRecordsOutput {
+    pub(super) failed_record_count: usize,
+    pub(super) encryption_type: &'static str,
+    pub(super) records: Vec<PutResult>,
+}
+
+/// What became of one record.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum PutResult {
+    #[serde(rename_all = "PascalCase")]
+    Stored {
+        sequence_number: SequenceNumber,
+        shard_id: String,
+    },
+    #[serde(rename_all = "PascalCase")]
+    Failed {
+        error_code: &'static str,
+        error_message: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetRecordsOutput {
+    pub(super) records: Vec<OutputRecord>,
+    pub(super) next_shard_iterator: String,
+    pub(super) millis_behind_latest: i64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OutputRecord {
+    pub(super) sequence_number: SequenceNumber,
+    /// Seconds since 1970.
+    pub(super) approximate_arrival_timestamp: f64,
+    pub(super) data: String,
+    pub(super) partition_key: String,
+    pub(super) encryption_type: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ShardDescription {
+    pub(super) shard_id: String,
+    pub(super) hash_key_range: HashKeyRange,
+    pub(super) sequence_number_range: SequenceNumberRange,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct HashKeyRange {
+    pub(super) starting_hash_key: String,
+    pub(super) ending_hash_key: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SequenceNumberRange {
+    pub(super) starting_sequence_number: SequenceNumber,
+}

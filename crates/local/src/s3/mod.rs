@@ -1,0 +1,129 @@
+//! S3 over a folder.
+//!
+//! ```text
+//! request ─► s3s: HTTP, SigV4, XML ─► operations ─┬─ condition   If-Match, If-None-Match
+//!                                                 ├─ staged      a body on its way in, digests checked
+//!                                                 ├─ object      one object: file + attributes, atomically
+//!                                                 ├─ multipart   uploads in parts
+//!                                                 └─ list        keys in order, in pages
+//! ```
+//!
+//! An object is a plain file at `<folder>/<bucket>/<key>`, so that any program can open a table as files. What is no
+//! object's content is under `<folder>/.s3/`: bodies that are being written, parts of uploads, and attributes.
+//!
+//! The protocol is s3s's. Its companion s3s-fs is not used: besides checking conditions without a lock, it renames a
+//! body into place before it compares digests, keeps an object's ETag and checksums apart from its content (a crash or
+//! a concurrent read pairs the ETag of one with the content of the other, and a multipart upload inherits the checksum
+//! of the object that it replaces), copies by truncating, answers HEAD for folders, and fails for long keys.
+//!
+//! # Invariants
+//! - Of many creates of one key exactly one wins, whatever kind they are (`one_of_sixteen_creates_wins`,
+//!   `one_of_sixteen_swaps_wins`, `one_of_sixteen_multipart_creates_wins`).
+//! - A reader sees one version of an object, whole, with that version's ETag (`readers_never_see_a_torn_object`).
+//! - A body whose digest is wrong leaves nothing behind (`a_wrong_digest_stores_nothing`).
+//! - ETags survive a restart (`objects_survive_a_restart`), and files put into the folder by other programs have one.
+//!
+//! # Limits
+//! Keys are paths, so `a` and `a/b` cannot both exist and a segment has at most 255 bytes; such a key is refused with
+//! a message that says so. `fsync` is not called: objects survive the death of the process, not of the machine.
+//! Versions, ACLs, tags and lifecycle rules do not exist here.
+
+mod condition;
+mod folder;
+mod list;
+mod multipart;
+mod object;
+mod operations;
+mod staged;
+
+use std::{io, path::Path, path::PathBuf, sync::Arc};
+
+use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::server::{self, ServeError, Server};
+
+/// What an S3 endpoint starts with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Buckets that exist from the start; those that exist already are left as they are.
+    pub buckets: Vec<String>,
+    /// The one pair of keys that requests must be signed with.
+    pub credentials: Credentials,
+}
+
+/// A pair of keys. They protect nothing (the endpoint is on loopback and its folder is readable); they are there
+/// because the SDKs sign every request and the signature is checked, as it is on AWS.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: String,
+}
+
+impl Default for Credentials {
+    /// `pinlake` and `pinlake-local`.
+    fn default() -> Self {
+        Self {
+            access_key_id: "pinlake".into(),
+            secret_access_key: "pinlake-local".into(),
+        }
+    }
+}
+
+/// Why a folder cannot be served as S3.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be made or read.
+    #[error("could not open the folder `{}`", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// Two servers on one folder would not see each other's locks.
+    #[error("the folder `{}` is served by another process", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A bucket's name breaks the rules for names.
+    #[error("`{bucket}` is no name for a bucket")]
+    BucketName {
+        /// The name.
+        bucket: String,
+    },
+    /// The endpoint cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Serves `folder` as S3 on `listener`, path style, until `cancel` is cancelled.
+///
+/// # Errors
+/// [`Error`] when the folder cannot be used, is served already, or the listener is not on loopback.
+pub fn serve(
+    listener: TcpListener,
+    folder: impl AsRef<Path>,
+    options: &Options,
+    cancel: CancellationToken,
+) -> Result<Server, Error> {
+    let folder = folder::Folder::open(folder.as_ref())?;
+    for bucket in &options.buckets {
+        folder.ensure_bucket(bucket)?;
+    }
+    let mut builder = S3ServiceBuilder::new(operations::Operations::new(Arc::new(folder)));
+    let Credentials {
+        access_key_id,
+        secret_access_key,
+    } = &options.credentials;
+    builder.set_auth(SimpleAuth::from_single(
+        access_key_id.clone(),
+        secret_access_key.clone(),
+    ));
+    let service = hyper_util::service::TowerToHyperService::new(builder.build());
+    Ok(server::serve(listener, service, cancel)?)
+}
