@@ -188,3 +188,118 @@ pub(crate) fn tally(definition: &Definition, fates: &[Fate], size_bytes: usize) 
         size_bytes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use pinlake_dataset::{Catalog, DatasetName};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A stream in memory. It takes no record whose payload holds the word `fail`.
+    #[derive(Default)]
+    struct Memory(Mutex<Vec<Record>>);
+
+    #[async_trait]
+    impl Publisher for Memory {
+        async fn publish(&self, _: &DatasetName, records: Vec<Record>, _: Instant) -> Vec<Result<Receipt, Failure>> {
+            let mut stored = self.0.lock().unwrap();
+            let mut put = |record: Record| {
+                if String::from_utf8_lossy(&record.data).contains("fail") {
+                    return Err(Failure::Throttled);
+                }
+                stored.push(record);
+                Ok(Receipt {
+                    sequence_number: stored.len().to_string(),
+                    shard_id: "shardId-000000000000".into(),
+                })
+            };
+            records.into_iter().map(&mut put).collect()
+        }
+    }
+
+    /// A record that meets the fate of its kind.
+    fn incoming(kind: usize, place: usize) -> Incoming {
+        let data = match kind {
+            0 => Ok(format!(r#"{{"ind":{place}}}"#)),
+            1 => Ok(format!(r#"{{"ind":{place},"first_name":"fail"}}"#)),
+            2 => Ok(format!(r#"{{"age":{place}}}"#)),
+            3 => Ok(format!(r#"{{"ind":{place},"first_name":"{}"}}"#, "x".repeat(500))),
+            _ => Err(Rejection {
+                field: None,
+                reason: "is unreadable".into(),
+            }),
+        };
+        Incoming {
+            data: data.map(Bytes::from),
+            placement: Placement::default(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn fates_keep_their_places(kinds in prop::collection::vec(0_usize..5, 0..40)) {
+            let mut settings = Settings::default();
+            settings.bounds.record_bytes = 400;
+            let definition = Catalog::built_in().route("user").unwrap().clone();
+            let stream = Memory::default();
+            let records = kinds.iter().enumerate().map(|(place, kind)| incoming(*kind, place)).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let fates = runtime.block_on(take_in(&settings, &definition, &stream, records, Instant::now()));
+
+            prop_assert_eq!(fates.len(), kinds.len());
+            let stored = stream.0.into_inner().unwrap();
+            for (place, (kind, fate)) in kinds.iter().zip(&fates).enumerate() {
+                match (kind, fate) {
+                    (0, Fate::Stored(receipt)) => {
+                        let record = &stored[receipt.sequence_number.parse::<usize>().unwrap() - 1];
+                        prop_assert_eq!(&record.partition_key, &place.to_string());
+                    }
+                    (1, Fate::Failed(Failure::Throttled)) | (2 | 4, Fate::Invalid(_)) | (3, Fate::TooLarge { .. }) => {}
+                    (kind, fate) => prop_assert!(false, "a record of kind {kind} met {fate:?}"),
+                }
+            }
+            prop_assert_eq!(stored.len(), kinds.iter().filter(|kind| **kind == 0).count());
+            prop_assert_eq!(verdict(&fates).is_none(), !stored.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_transient_failure_outweighs_a_bad_record() {
+        let invalid = Fate::Invalid(Rejection {
+            field: None,
+            reason: "is empty".into(),
+        });
+        let cases = [
+            (vec![invalid.clone(), invalid.clone()], Refusal::NoneValid { count: 2 }),
+            (
+                vec![invalid.clone(), Fate::Failed(Failure::Refused)],
+                Refusal::Failed(Failure::Refused),
+            ),
+            (
+                vec![Fate::Failed(Failure::Refused), Fate::Failed(Failure::TooLate)],
+                Refusal::Failed(Failure::TooLate),
+            ),
+            (
+                vec![
+                    Fate::Failed(Failure::Unavailable),
+                    invalid,
+                    Fate::Failed(Failure::Throttled),
+                ],
+                Refusal::Failed(Failure::Throttled),
+            ),
+        ];
+        for (fates, expected) in cases {
+            assert_eq!(verdict(&fates), Some(expected));
+        }
+    }
+
+    #[test]
+    fn keys_are_counted_in_characters() {
+        assert!(is_partition_key("k") && is_partition_key(&"é".repeat(256)));
+        assert!(!is_partition_key("") && !is_partition_key(&"é".repeat(257)));
+    }
+}

@@ -19,11 +19,11 @@
 //! | `health`, `openapi`, `request_log` | what operators look at |
 //!
 //! # Invariants
-//! - Payloads are forwarded byte for byte as they were sent (`payloads_are_forwarded_as_sent` in `tests/streams.rs`).
+//! - Payloads are forwarded byte for byte as they were sent (`payloads_are_forwarded_as_sent` in `tests/api/records.rs`).
 //! - Every record is answered for, in order, whatever becomes of its neighbours (`intake`, `publish`).
-//! - Nothing that a client sends makes a handler panic (`tests/hostile.rs`).
-//! - An error body says nothing of what lies behind: details are logged (`tests/faults.rs`).
-//! - The routes do not know whether they run on Lambda (`tests/lambda.rs`).
+//! - Nothing that a client sends makes a handler panic (`tests/api/hostile.rs`).
+//! - An error body says nothing of what lies behind: details are logged (`tests/api/faults.rs`).
+//! - The routes do not know whether they run on Lambda (`tests/api/lambda.rs`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

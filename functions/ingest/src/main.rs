@@ -20,6 +20,7 @@ fn log_as_json() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
+        .with_span_list(false)
         .with_env_filter(filter)
         .with_target(false)
         .init();

@@ -71,11 +71,11 @@ pub enum Failure {
     /// The service failed or could not be reached: come again.
     #[error("the stream is not available at the moment")]
     Unavailable,
-    /// The deadline passed before the record could be sent.
-    #[error("there was no time left to store the record")]
+    /// The deadline passed before there was an answer.
+    #[error("the stream did not answer in time")]
     TooLate,
-    /// The service does not take it, now or later.
-    #[error("the stream does not take the record")]
+    /// The service does not take it, now or later: the stream is missing or not ours to write, for one.
+    #[error("the stream refuses the request")]
     Refused,
 }
 

@@ -1,6 +1,9 @@
 //! The same router behind `lambda_http`: events of API Gateway in, its answers out.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use lambda_http::{Adapter, Context, LambdaEvent, Service, request::LambdaRequest};
 use pinlake_ingest::{Settings, router};
@@ -123,4 +126,38 @@ async fn the_end_of_the_invocation_is_the_deadline() {
         start.elapsed().unwrap() < Duration::from_millis(900),
         "Lambda would have stopped the function"
     );
+}
+
+/// The events that `sam local invoke` is fed with.
+#[tokio::test]
+async fn sample_events_are_answered() {
+    let cases = [
+        (include_str!("../../../../events/ingest-stream-record.json"), 200, 1),
+        (include_str!("../../../../events/ingest-stream-records.json"), 200, 1),
+        (include_str!("../../../../events/ingest-topic.json"), 200, 2),
+        (include_str!("../../../../events/ingest-http-api.json"), 200, 2),
+        (include_str!("../../../../events/ingest-health.json"), 200, 0),
+    ];
+    for (event, status, stored) in cases {
+        let (response, far_end) = invoke(&serde_json::from_str(event).unwrap()).await;
+        assert_eq!(response["statusCode"], status, "{event}\n{response}");
+        assert_eq!(far_end.stored().len(), stored, "{event}\n{response}");
+    }
+}
+
+/// API Gateway hands binary bodies over as base64.
+#[tokio::test]
+async fn a_gzip_body_is_unpacked() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder
+        .write_all(json!({"Data": user(1)}).to_string().as_bytes())
+        .unwrap();
+    let body = base64_simd::STANDARD.encode_to_string(encoder.finish().unwrap());
+    let mut event = rest("/streams/user/record", "dev", &body);
+    event["isBase64Encoded"] = true.into();
+    event["headers"]["Content-Encoding"] = "gzip".into();
+    event["multiValueHeaders"]["Content-Encoding"] = json!(["gzip"]);
+    let (response, far_end) = invoke(&event).await;
+    assert_eq!(response["statusCode"], 200, "{response}");
+    assert_eq!(far_end.payloads(), [user(1).to_string()]);
 }

@@ -6,6 +6,7 @@ mod cases;
 mod faults;
 mod hostile;
 mod lambda;
+mod local;
 mod openapi;
 mod predecessor;
 mod records;

