@@ -201,21 +201,26 @@ impl<'a> Append<'a> {
         }
         self.outcome.conflicts += 1;
         upload.in_doubt = true;
-        let id = upload.id.clone();
-        let caught_up = self.place.catch_up(&mut self.head, Some(&id)).await?;
-        if let Some(version) = caught_up.found {
+        let (mut ours, mut commits) = (None, 0);
+        let seen = |seen_version, id: Option<&str>| {
+            commits += 1;
+            if id == Some(upload.id.as_str()) {
+                ours = Some(seen_version);
+            } else if seen_version == version {
+                // Somebody else has the version that was tried, so ours cannot come into being any more.
+                upload.in_doubt = false;
+            }
+        };
+        self.place.catch_up(&mut self.head, seen).await?;
+        if let Some(version) = ours {
             self.finish(version);
             return Ok(Put::Done);
         }
-        if caught_up.commits > 0 {
-            // Somebody else has the version that was tried, so ours cannot come into being any more.
-            if let Some(upload) = &mut self.upload {
-                upload.in_doubt = false;
-            }
-            self.unexplained = 0;
-        } else if matches!(put, Put::Taken) {
-            self.unexplained += 1;
-        }
+        self.unexplained = if commits > 0 {
+            0
+        } else {
+            self.unexplained + u32::from(matches!(put, Put::Taken))
+        };
         // Once may be two puts that met at the store. Twice means that the version exists and cannot be read: the log was
         // cleaned up behind the handle's back.
         if self.unexplained > 1 {

@@ -11,8 +11,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Waits before try `tried + 1`: exponential with full jitter, so that writers that collided once spread out.
 pub(crate) async fn wait(tried: u32) {
-    let most = most(tried);
-    tokio::time::sleep(rand::rng().random_range(Duration::ZERO..=most)).await;
+    // Drawn before the wait: the generator belongs to its thread, and whoever waits may wake on another.
+    let pause = rand::rng().random_range(Duration::ZERO..=most(tried));
+    tokio::time::sleep(pause).await;
 }
 
 fn most(tried: u32) -> Duration {

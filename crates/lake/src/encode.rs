@@ -34,12 +34,12 @@ pub(crate) struct Encoded {
 /// Encodes `rows` as one Parquet file.
 pub(crate) fn encode(rows: &RecordBatch) -> Result<Encoded, ParquetError> {
     // Parquet is a tenth to a half of Arrow's size; starting there spares most of the growing.
-    let buffer = Vec::with_capacity(rows.get_array_memory_size() / 4);
-    let mut writer = ArrowWriter::try_new(buffer, rows.schema(), Some(properties()?))?;
+    let mut buffer = Vec::with_capacity(rows.get_array_memory_size() / 4);
+    let mut writer = ArrowWriter::try_new(&mut buffer, rows.schema(), Some(properties()?))?;
     writer.write(rows)?;
-    let metadata = writer.finish()?;
+    let metadata = writer.close()?;
     Ok(Encoded {
-        bytes: Bytes::from(writer.into_inner()?),
+        bytes: Bytes::from(buffer),
         metadata,
     })
 }

@@ -67,10 +67,8 @@ impl Head {
             table: table.to_owned(),
             source,
         };
-        let snapshot = match Snapshot::try_new(log, None).await {
-            Ok(snapshot) => snapshot,
-            Err(DeltaTableError::NotATable(_)) => return Ok(None),
-            Err(error) => return Err(failed(error)),
+        let Some(snapshot) = snapshot(table, log).await? else {
+            return Ok(None);
         };
         let (metadata, protocol) = (snapshot.metadata().clone(), snapshot.protocol());
         let mut head = Self::new(table, snapshot.version(), metadata, protocol, wanted)?;
@@ -104,6 +102,23 @@ impl Head {
             self.metadata = metadata;
         }
     }
+}
+
+/// The newest version of a table as deltalake reads it; `None` if there is no table.
+pub(crate) async fn snapshot(table: &str, log: &dyn LogStore) -> Result<Option<Snapshot>, Error> {
+    let failed = |source: DeltaTableError| Error::Log {
+        table: table.to_owned(),
+        source,
+    };
+    if let Ok(snapshot) = Snapshot::try_new(log, None).await {
+        return Ok(Some(snapshot));
+    }
+    // The absence of a table has as many errors as there are stores, but never a log.
+    if !log.is_delta_table_location().await.map_err(failed)? {
+        return Ok(None);
+    }
+    // Somebody has made it meanwhile, or it really cannot be read.
+    Snapshot::try_new(log, None).await.map(Some).map_err(failed)
 }
 
 /// Every watermark of the table, in one pass over the log.

@@ -34,15 +34,6 @@ pub(crate) struct Place {
     wanted: SchemaRef,
 }
 
-/// What the commits after a head have shown.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CaughtUp {
-    /// How many there were.
-    pub(crate) commits: u64,
-    /// The version of the one that was looked for.
-    pub(crate) found: Option<u64>,
-}
-
 impl Place {
     pub(crate) fn new(lake: &Lake, kind: Kind, dataset: &DatasetName, wanted: SchemaRef) -> Result<Self, Error> {
         let folder = lake.folder(kind, dataset);
@@ -121,28 +112,20 @@ impl Place {
         match self.log.tail(head.version).await? {
             Tail::UpToDate => Ok(head),
             Tail::Continues => {
-                self.catch_up(&mut head, None).await?;
+                self.catch_up(&mut head, |_, _| ()).await?;
                 Ok(head)
             }
             Tail::Broken => self.open(now).await,
         }
     }
 
-    /// Takes over the commits after the head, one by one, looking for the one that `id` marks as ours.
-    pub(crate) async fn catch_up(&self, head: &mut Head, id: Option<&str>) -> Result<CaughtUp, Error> {
-        let mut caught_up = CaughtUp {
-            commits: 0,
-            found: None,
-        };
+    /// Takes over the commits after the head, one by one; `seen` is told each one's version and id beforehand.
+    pub(crate) async fn catch_up(&self, head: &mut Head, mut seen: impl FnMut(u64, Option<&str>)) -> Result<(), Error> {
         while let Some(commit) = self.log.read(head.version + 1).await? {
-            let ours = id.is_some() && commit.id.as_deref() == id;
+            seen(head.version + 1, commit.id.as_deref());
             head.apply(&self.name, commit, &self.wanted)?;
-            caught_up.commits += 1;
-            if ours {
-                caught_up.found = Some(head.version);
-            }
         }
-        Ok(caught_up)
+        Ok(())
     }
 
     /// Encodes the rows, a file for each day of arrival, and puts the files where the table's files are.

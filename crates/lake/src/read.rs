@@ -106,14 +106,12 @@ impl State {
     async fn load(lake: &Lake, kind: Kind, dataset: &DatasetName) -> Result<Option<Self>, Error> {
         let name = lake.folder(kind, dataset).to_string();
         let log = lake.log_store(kind, dataset)?;
+        let Some(snapshot) = head::snapshot(&name, log.as_ref()).await? else {
+            return Ok(None);
+        };
         let failed = |source| Error::Log {
             table: name.clone(),
             source,
-        };
-        let snapshot = match Snapshot::try_new(log.as_ref(), None).await {
-            Ok(snapshot) => snapshot,
-            Err(DeltaTableError::NotATable(_)) => return Ok(None),
-            Err(error) => return Err(failed(error)),
         };
         let files = snapshot
             .file_views(log.as_ref(), None)

@@ -84,7 +84,9 @@ pub fn definition(columns: &[(&str, &str)]) -> Arc<Definition> {
     let mut text = format!("key = [\"{key}\"]\n");
     for (name, kind) in columns {
         let required = *name == key;
-        text.push_str(&format!("[[column]]\nname = \"{name}\"\ntype = \"{kind}\"\nrequired = {required}\n"));
+        text.push_str(&format!(
+            "[[column]]\nname = \"{name}\"\ntype = \"{kind}\"\nrequired = {required}\n"
+        ));
     }
     let catalog = Catalog::from_files([("pin.toml", text.as_str())]).unwrap();
     Arc::clone(catalog.get(&name()).unwrap())
