@@ -2,7 +2,7 @@
 //!
 //! Values stay raw until a reader asks for them, so that numbers keep every digit, fields nobody asks for cost
 //! nothing, and what cannot be read can be kept as it came. The parser was chosen by measurement: see
-//! `benches/parser.rs`.
+//! `benches/parsers` in the repository.
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 

@@ -1,6 +1,6 @@
 //! Which JSON parser? The same job for each: all fields of 10,000 pin records as text, checked as JSON, in one run.
 //!
-//! `cargo bench -p pinlake-dataset --bench parser`
+//! `cargo bench --manifest-path benches/parsers/Cargo.toml`
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{borrow::Cow, hint::black_box, sync::Arc};

@@ -1,0 +1,1 @@
+//! Which JSON parser? See `benches/parser.rs`.
