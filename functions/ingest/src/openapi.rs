@@ -24,6 +24,7 @@ pub(crate) struct Api;
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "describe_api",
     tag = "service",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value))
 )]
@@ -41,6 +42,12 @@ pub(crate) fn serve<S: Clone + Send + Sync + 'static>(mut api: utoipa::openapi::
         __path_document::methods(),
         __path_document::operation(),
     );
+    // A handler that takes two methods has one name, but an operation's name must be its own.
+    for path in api.paths.paths.values_mut() {
+        if let (Some(put), Some(post)) = (&path.put, &mut path.post) {
+            post.operation_id = put.operation_id.as_ref().map(|id| format!("{id}_by_post"));
+        }
+    }
     let api = Arc::new(api);
     Router::new().route("/openapi.json", get(move || async move { Json(&*api).into_response() }))
 }

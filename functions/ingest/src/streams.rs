@@ -131,6 +131,7 @@ pub(crate) async fn put_records(
 #[utoipa::path(
     get,
     path = "/streams",
+    operation_id = "list_streams",
     tag = "streams",
     responses((status = 200, description = "The streams' names", body = StreamList))
 )]
@@ -149,6 +150,7 @@ pub(crate) async fn list(State(app): State<App>) -> Json<StreamList> {
 #[utoipa::path(
     get,
     path = "/streams/{stream}",
+    operation_id = "describe_stream",
     tag = "streams",
     params(("stream" = String, Path, description = "Its last word, after `.` or `-`, is the dataset", example = "streaming-0afff2eeb7e3-pin")),
     responses(

@@ -26,6 +26,7 @@ use crate::{
 #[utoipa::path(
     post,
     path = "/topics/{topic}",
+    operation_id = "produce",
     tag = "topics",
     params(("topic" = String, Path, description = "Its last word, after `.` or `-`, is the dataset", example = "0afff2eeb7e3.pin")),
     request_body(
@@ -82,6 +83,7 @@ pub(crate) async fn produce(
 #[utoipa::path(
     get,
     path = "/topics",
+    operation_id = "list_topics",
     tag = "topics",
     responses((status = 200, description = "The datasets' names", body = Vec<String>, content_type = "application/vnd.kafka.v2+json"))
 )]
@@ -98,6 +100,7 @@ pub(crate) async fn list(State(app): State<App>) -> Response {
 #[utoipa::path(
     get,
     path = "/topics/{topic}",
+    operation_id = "describe_topic",
     tag = "topics",
     params(("topic" = String, Path, description = "Its last word, after `.` or `-`, is the dataset", example = "0afff2eeb7e3.pin")),
     responses(

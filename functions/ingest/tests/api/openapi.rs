@@ -1,5 +1,7 @@
 //! The API's description against the API.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::support::Api;
@@ -28,6 +30,15 @@ async fn every_route_is_described_with_its_answers() {
         ("/openapi.json", "get"),
     ];
     let paths = document["paths"].as_object().unwrap();
+    let operations = || paths.values().flat_map(|path| path.as_object().unwrap().values());
+    let names: HashSet<&str> = operations()
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names.len(),
+        operations().count(),
+        "an operation's name is not its own: {names:?}"
+    );
     let described: usize = paths.values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(described, routes.len(), "{:?}", paths.keys());
     for (path, method) in routes {
