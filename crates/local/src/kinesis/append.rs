@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use super::{
     sequence::SequenceNumber,
-    store::{RECORDS, SHARDS, Store, StoreError, Stream, encode},
+    store::{RECORDS, SHARDS, Store, StoreError, encode},
+    stream::Stream,
 };
 
 /// A record on its way in.

@@ -25,6 +25,7 @@ mod operations;
 mod reading;
 mod sequence;
 mod store;
+mod stream;
 mod throttle;
 mod wire;
 
@@ -34,10 +35,13 @@ use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::store::{Record, Shard, Store, StoreError, Stream};
 pub use self::{
     sequence::{ParseSequenceNumberError, SequenceNumber},
     throttle::Throughput,
+};
+pub(crate) use self::{
+    store::{Record, Store, StoreError},
+    stream::{Shard, Stream},
 };
 use crate::server::{self, ServeError, Server};
 
@@ -163,13 +167,16 @@ impl Kinesis {
     pub fn serve(&self, listener: TcpListener, cancel: CancellationToken) -> Result<Server, Error> {
         let service = hyper_util::service::TowerToHyperService::new(endpoint::router(self.clone()));
         let server = server::serve(listener, service, cancel.clone())?;
-        let kinesis = self.clone();
+        // Held weakly: when the last clone of these streams is gone, the file is closed at once.
+        let (store, clock) = (Arc::downgrade(&self.store), Arc::clone(&self.options.clock));
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     () = cancel.cancelled() => return,
-                    () = tokio::time::sleep(TRIM_EVERY) => kinesis.trim().await,
+                    () = tokio::time::sleep(TRIM_EVERY) => {}
                 }
+                let Some(store) = store.upgrade() else { return };
+                trim(store, clock().timestamp_millis()).await;
             }
         });
         Ok(server)
@@ -177,14 +184,7 @@ impl Kinesis {
 
     /// Removes records that are older than their stream's retention. [`serve`](Self::serve) does it every minute.
     pub async fn trim(&self) {
-        let (store, now_ms) = (Arc::clone(&self.store), self.now_ms());
-        match tokio::task::spawn_blocking(move || store.trim(now_ms)).await {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(records)) => tracing::info!(records, "trimmed records older than their stream's retention"),
-            Ok(Err(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "could not trim the streams");
-            }
-        }
+        trim(Arc::clone(&self.store), self.now_ms()).await;
     }
 
     /// The region in ARNs and events.
@@ -225,4 +225,14 @@ impl Kinesis {
 /// A shard's name.
 pub(crate) fn shard_id(shard: u32) -> String {
     format!("shardId-{shard:012}")
+}
+
+async fn trim(store: Arc<Store>, now_ms: i64) {
+    match tokio::task::spawn_blocking(move || store.trim(now_ms)).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(records)) => tracing::info!(records, "trimmed records older than their stream's retention"),
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not trim the streams");
+        }
+    }
 }

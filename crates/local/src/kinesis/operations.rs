@@ -11,7 +11,8 @@ use super::{
     error::ApiError,
     limits::{self, Checked, MOST_RECORDS, check_record},
     shard_id,
-    store::{StoreError, Stream},
+    store::StoreError,
+    stream::Stream,
     wire::{
         CreateStream, DescribeStream, HashKeyRange, ListShards, ListStreams, OneStream, PutRecord, PutRecords,
         PutRecordsOutput, PutResult, SequenceNumberRange, ShardDescription, StreamRef,

@@ -12,7 +12,7 @@ use super::{
     operations::{ENCRYPTION, seconds, shard_number, to_value},
     sequence::SequenceNumber,
     shard_id,
-    store::Stream,
+    stream::Stream,
     wire::{GetRecords, GetRecordsOutput, GetShardIterator, OutputRecord},
 };
 

@@ -19,18 +19,19 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
-use super::{append::Pending, hash::HashKeys, sequence::SequenceNumber};
+use super::{
+    append::Pending,
+    sequence::SequenceNumber,
+    stream::{Shard, Stream},
+};
 
 const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
 pub(super) const SHARDS: TableDefinition<'_, (u64, u32), (u64, i64)> = TableDefinition::new("shards");
@@ -70,28 +71,6 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     }
 }
 
-/// A stream, with the state of its shards in memory.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    pub(crate) name: String,
-    pub(super) id: u64,
-    pub(super) made_ms: i64,
-    pub(super) retention_hours: u32,
-    pub(crate) shards: Vec<Shard>,
-    pub(super) is_on_demand: bool,
-}
-
-/// A shard's state in memory; what counts is on disk.
-#[derive(Debug)]
-pub(crate) struct Shard {
-    /// The index that the next record will have. Changes once the record is on disk, so who is told can read it.
-    tail: watch::Sender<u64>,
-    /// The last arrival in milliseconds since 1970. Written by the one writer only.
-    last_arrival_ms: Mutex<i64>,
-    /// The index of the oldest record that has not been trimmed away.
-    pub(super) head: AtomicU64,
-}
-
 /// What is kept of a stream besides its shards' state.
 #[derive(Serialize, Deserialize)]
 struct Description {
@@ -113,58 +92,6 @@ pub(crate) struct Record {
     pub(crate) data: Bytes,
 }
 
-impl Stream {
-    pub(super) fn hash_keys(&self) -> HashKeys {
-        HashKeys::new(self.shards.len() as u32)
-    }
-
-    pub(crate) fn sequence_number(&self, shard: u32, index: u64, arrived_ms: i64) -> SequenceNumber {
-        let seconds = |ms: i64| u64::try_from(ms / 1000).unwrap_or_default();
-        SequenceNumber::new(seconds(self.made_ms), shard, index, seconds(arrived_ms))
-    }
-
-    /// The sequence number that a shard began with.
-    pub(super) fn first_sequence_number(&self, shard: u32) -> SequenceNumber {
-        self.sequence_number(shard, 0, self.made_ms)
-    }
-}
-
-impl Shard {
-    fn new(tail: u64, last_arrival_ms: i64, head: u64) -> Self {
-        let (tail, _) = watch::channel(tail);
-        Self {
-            tail,
-            last_arrival_ms: Mutex::new(last_arrival_ms),
-            head: AtomicU64::new(head),
-        }
-    }
-
-    /// The index that the next record will have.
-    pub(crate) fn tail(&self) -> u64 {
-        *self.tail.borrow()
-    }
-
-    /// Tells of new records.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.tail.subscribe()
-    }
-
-    pub(super) fn last_arrival_ms(&self) -> i64 {
-        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records up to `tail` are on disk.
-    pub(super) fn advance(&self, tail: u64, last_arrival_ms: i64) {
-        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner) = last_arrival_ms;
-        self.tail.send_replace(tail);
-    }
-
-    /// The index of the oldest record.
-    pub(crate) fn head(&self) -> u64 {
-        self.head.load(Ordering::Acquire)
-    }
-}
-
 impl Store {
     /// Opens the file or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -175,7 +102,7 @@ impl Store {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error: io::Error| failed(error.into()))?;
         }
-        let database = Database::create(path).map_err(|error| failed(error.into()))?;
+        let database = open_database(path).map_err(|error| failed(error.into()))?;
         let transaction = database.begin_write()?;
         transaction.open_table(STREAMS)?;
         transaction.open_table(SHARDS)?;
@@ -376,6 +303,19 @@ impl Store {
             .insert((reader, stream.id, shard), next)?;
         transaction.commit()?;
         Ok(())
+    }
+}
+
+/// Opens the file, or makes it. A process or task that is just ending may hold it for another moment, which is waited
+/// for; the lock of a killed process has ended with it.
+fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    let mut tries = 0;
+    loop {
+        match Database::create(path) {
+            Err(DatabaseError::DatabaseAlreadyOpen) if tries < 20 => tries += 1,
+            done => return done,
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use md5::{Digest, Md5};
@@ -36,14 +37,20 @@ impl Folder {
         let internal = root.join(".s3");
         fs::create_dir_all(&internal).map_err(failed)?;
         let owner = fs::File::create(internal.join("owner")).map_err(failed)?;
-        match owner.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(Error::InUse {
-                    folder: root.to_owned(),
-                });
+        let mut tries = 0;
+        loop {
+            match owner.try_lock() {
+                Ok(()) => break,
+                // A server that is just stopping may hold it for another moment.
+                Err(fs::TryLockError::WouldBlock) if tries < 20 => tries += 1,
+                Err(fs::TryLockError::WouldBlock) => {
+                    return Err(Error::InUse {
+                        folder: root.to_owned(),
+                    });
+                }
+                Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+            std::thread::sleep(Duration::from_millis(50));
         }
         let root = root.canonicalize().map_err(failed)?;
         let internal = root.join(".s3");

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod killed;
 mod kinesis;
 mod mapping;
 mod s3;

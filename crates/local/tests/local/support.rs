@@ -80,8 +80,6 @@ impl Streams {
         drop(self.client);
         self.server.stopped().await;
         drop(self.kinesis);
-        // The trimming task lets go of the file when it next runs.
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
