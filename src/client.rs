@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use rand::RngExt;
 use reqwest::{Method, Response, StatusCode, header};
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use url::Url;
 
 /// Which of the two APIs to post to.
@@ -301,14 +301,9 @@ fn topic_outcome(offset: TopicOffset) -> (Outcome, bool) {
 
 /// A row's text for people: one line, cut to a width in characters.
 pub fn abridge(row: &[u8], width: usize) -> String {
-    let text = String::from_utf8_lossy(row);
-    let line = match serde_json::from_str::<Value>(&text) {
-        Ok(value) => value.to_string(),
-        Err(_) => text.replace(['\n', '\r', '\t'], " "),
-    };
+    let line = String::from_utf8_lossy(row).replace(['\n', '\r', '\t'], " ");
     if line.chars().count() <= width {
-        line
-    } else {
-        line.chars().take(width.saturating_sub(1)).collect::<String>() + "…"
+        return line;
     }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }

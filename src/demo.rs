@@ -107,15 +107,24 @@ impl Demo {
             bars.add(bar(total, "rows accepted")),
             bars.add(bar(total, "rows stored")),
         );
-        let watch = tokio::spawn(watch(pipeline.lake().clone(), stored.clone()));
-
         let posts = DATASETS.map(|dataset| self.post(dataset, &client, &sent));
-        let posted = futures::future::try_join_all(posts).await;
-        sent.finish();
-        let arrived = tokio::time::timeout(PATIENCE, pipeline.drained()).await;
-        watch.abort();
+        let work = async {
+            let posted = futures::future::try_join_all(posts).await?;
+            let arrived = tokio::time::timeout(PATIENCE, pipeline.drained()).await;
+            arrived.with_context(|| format!("rows were still on their way after {} s", PATIENCE.as_secs()))?;
+            Ok(posted)
+        };
+        let watch = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                stored.set_position(sent.position().saturating_sub(pipeline.behind()));
+            }
+        };
+        let posted = tokio::select! {
+            posted = work => posted,
+            () = watch => Ok(Vec::new()),
+        };
         bars.clear()?;
-        arrived.with_context(|| format!("rows were still on their way after {} s", PATIENCE.as_secs()))?;
         posted
     }
 
@@ -148,21 +157,6 @@ impl Demo {
             rows,
             accepted,
         })
-    }
-}
-
-/// Moves the progress bar with what the tables hold, until it is aborted.
-async fn watch(lake: Lake, bar: ProgressBar) {
-    loop {
-        let mut rows = 0;
-        for name in DATASETS.iter().filter_map(|name| DatasetName::parse(name).ok()) {
-            for kind in [Kind::Table, Kind::Quarantine] {
-                // A table may not be there yet; the counts at the end tell what is really missing.
-                rows += stored(&lake, kind, &name).await.unwrap_or_default();
-            }
-        }
-        bar.set_position(rows);
-        tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 

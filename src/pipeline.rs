@@ -187,6 +187,11 @@ impl Pipeline {
         futures::future::join_all(self.mappings.iter().map(Mapping::drained)).await;
     }
 
+    /// Accepted records that are still to be stored or given up on.
+    pub fn behind(&self) -> u64 {
+        self.mappings.iter().map(Mapping::behind).sum()
+    }
+
     /// Stops: answers the requests under way, finishes the running batches, then closes the endpoints. What is still in
     /// the streams goes on with the next start.
     pub async fn stop(self) {

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The datasets that rows are made for.
 pub const DATASETS: [&str; 3] = ["pin", "geo", "user"];
@@ -133,38 +133,33 @@ impl Rows {
         }
     }
 
-    fn row(&mut self, index: usize) -> Map<String, Value> {
-        let row = match self.dataset {
+    fn row(&mut self, index: usize) -> Row {
+        match self.dataset {
             "pin" => pin(&mut self.rng, index),
             "geo" => geo(&mut self.rng, index),
             _ => user(&mut self.rng, index),
-        };
-        match row {
-            Value::Object(row) => row,
-            _ => Map::new(),
         }
     }
 
     /// A row that no cleaning can save.
-    fn broken(&mut self, mut row: Map<String, Value>) -> Vec<u8> {
-        let key = if self.dataset == "pin" { "index" } else { "ind" };
+    fn broken(&mut self, mut row: Row) -> Vec<u8> {
+        let key = row.0[0].0;
         match self.rng.random_range(0..6) {
             0 => {
-                let text = Value::Object(row).to_string();
-                let cut = text.floor_char_boundary(text.len() / 2);
-                return text.into_bytes()[..cut].to_vec();
+                let text = row.to_json();
+                return text[..text.floor_char_boundary(text.len() / 2)].into();
             }
-            1 => drop(row.remove(key)),
-            2 => drop(row.insert(key.into(), json!("n/a"))),
-            3 => drop(row.insert(key.into(), json!(3_000_000_000_u64))),
+            1 => row.remove(key),
+            2 => row.set(key, json!("n/a")),
+            3 => row.set(key, json!(3_000_000_000_u64)),
             4 => return b"ind=12;status=lost".to_vec(),
             _ => match self.dataset {
-                "pin" => drop(row.insert("title".into(), json!(["a", "b"]))),
-                "geo" => drop(row.insert("latitude".into(), json!(912.5))),
-                _ => drop(row.insert("date_joined".into(), json!("31/12/2016"))),
+                "pin" => row.set("title", json!(["a", "b"])),
+                "geo" => row.set("latitude", json!(912.5)),
+                _ => row.set("date_joined", json!("31/12/2016")),
             },
         }
-        Value::Object(row).to_string().into_bytes()
+        row.to_json().into_bytes()
     }
 }
 
@@ -173,23 +168,19 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Vec<u8>> {
         let index = self.made.len();
-        if index > 0
-            && self.rng.random_ratio(1, REPEAT_ONE_IN)
-            && let Some(row) = self.made.choose(&mut self.rng).cloned()
-        {
-            self.made.push(row.clone());
-            return Some(row);
-        }
-        let row = self.row(index);
-        let bytes = if self.rng.random_ratio(1, BROKEN_ONE_IN) {
-            self.broken(row)
-        } else {
-            let text = Value::Object(row).to_string();
-            // Half of the producers escape everything outside ASCII, as Python's json.dumps does.
-            if self.rng.random_bool(0.5) {
-                escape(&text).into_bytes()
-            } else {
-                text.into_bytes()
+        let repeat = index > 0 && self.rng.random_ratio(1, REPEAT_ONE_IN);
+        let bytes = match self.made.choose(&mut self.rng) {
+            Some(row) if repeat => row.clone(),
+            _ => {
+                let row = self.row(index);
+                if self.rng.random_ratio(1, BROKEN_ONE_IN) {
+                    self.broken(row)
+                } else if self.rng.random_bool(0.5) {
+                    // Half of the producers escape everything outside ASCII, as Python's json.dumps does.
+                    escape(&row.to_json()).into_bytes()
+                } else {
+                    row.to_json().into_bytes()
+                }
             }
         };
         self.made.push(bytes.clone());
@@ -197,7 +188,32 @@ impl Iterator for Rows {
     }
 }
 
-fn pin(rng: &mut StdRng, index: usize) -> Value {
+/// Fields in the order in which producers send them, the key first.
+struct Row(Vec<(&'static str, Value)>);
+
+impl Row {
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(field, _)| *field == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|(field, _)| *field != name);
+    }
+
+    fn to_json(&self) -> String {
+        let fields: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("\"{name}\": {value}"))
+            .collect();
+        format!("{{{}}}", fields.join(", "))
+    }
+}
+
+fn pin(rng: &mut StdRng, index: usize) -> Row {
     let category = pick(rng, &CATEGORIES);
     let subject = pick(rng, &SUBJECTS);
     let poster = pick(rng, &POSTERS);
@@ -212,7 +228,7 @@ fn pin(rng: &mut StdRng, index: usize) -> Value {
         index % 241,
         rng.random::<u128>()
     );
-    let mut name = poster.to_owned();
+    let mut name = poster;
     if rng.random_bool(0.15) {
         title.push('\u{a0}');
     }
@@ -221,16 +237,13 @@ fn pin(rng: &mut StdRng, index: usize) -> Value {
         title = "No Title Data Available".into();
     }
     if rng.random_bool(0.08) {
-        description = pick(
-            rng,
-            &[
-                "No description available Story format",
-                "No description available",
-                "null",
-                " ",
-            ],
-        )
-        .into();
+        let placeholders = [
+            "No description available Story format",
+            "No description available",
+            "null",
+            " ",
+        ];
+        description = pick(rng, &placeholders).into();
     }
     if rng.random_bool(0.08) {
         tags = "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e".into();
@@ -240,7 +253,7 @@ fn pin(rng: &mut StdRng, index: usize) -> Value {
     }
     let followers = match rng.random_range(0..100) {
         0 => {
-            name = "User Info Error".into();
+            name = "User Info Error";
             "User Info Error".into()
         }
         1..=74 => format!("{}k", rng.random_range(1..999)),
@@ -249,68 +262,62 @@ fn pin(rng: &mut StdRng, index: usize) -> Value {
         98 => format!("{:.1}M", rng.random_range(1.0..9.0)),
         _ => format!("{},{:03}", rng.random_range(1..10), rng.random_range(0..1000)),
     };
-    let mut row = json!({
-        "index": index,
-        "unique_id": uuid_like(rng),
-        "title": title,
-        "description": description,
-        "poster_name": name,
-        "follower_count": followers,
-        "tag_list": tags,
-        "is_image_or_video": if rng.random_bool(0.85) { "image" } else { "video" },
-        "image_src": source,
-        "downloaded": 1,
-        "save_location": format!("Local save in /data/{category}"),
-        "category": category,
-    });
-    if let Some(row) = row.as_object_mut() {
-        match rng.random_range(0..100) {
-            0..=2 => drop(row.remove("downloaded")),
-            3 => drop(row.insert("index".into(), json!(index.to_string()))),
-            4 => drop(row.insert("board".into(), json!({"id": number, "name": subject}))),
-            _ => {}
-        }
+    let mut row = Row(vec![
+        ("index", json!(index)),
+        ("unique_id", json!(uuid_like(rng))),
+        ("title", json!(title)),
+        ("description", json!(description)),
+        ("poster_name", json!(name)),
+        ("follower_count", json!(followers)),
+        ("tag_list", json!(tags)),
+        (
+            "is_image_or_video",
+            json!(if rng.random_bool(0.85) { "image" } else { "video" }),
+        ),
+        ("image_src", json!(source)),
+        ("downloaded", json!(1)),
+        ("save_location", json!(format!("Local save in /data/{category}"))),
+        ("category", json!(category)),
+    ]);
+    match rng.random_range(0..100) {
+        0..=2 => row.remove("downloaded"),
+        3 => row.set("index", json!(index.to_string())),
+        4 => row.set("board", json!({"id": number, "name": subject})),
+        _ => {}
     }
     row
 }
 
-fn geo(rng: &mut StdRng, index: usize) -> Value {
-    let mut row = json!({
-        "ind": index,
-        "timestamp": moment(rng, 2017, 2022),
-        "latitude": degrees(rng, 90.0),
-        "longitude": degrees(rng, 180.0),
-        "country": pick(rng, &COUNTRIES),
-    });
-    if let Some(row) = row.as_object_mut() {
-        match rng.random_range(0..100) {
-            0 => drop(row.insert("latitude".into(), json!(rng.random_range(-90..=90)))),
-            1 => drop(row.insert(
-                "longitude".into(),
-                json!(format!("{:.3}", rng.random_range(-180.0..180.0))),
-            )),
-            2 => drop(row.insert("country".into(), json!("Norway\u{a0}"))),
-            _ => {}
-        }
+fn geo(rng: &mut StdRng, index: usize) -> Row {
+    let mut row = Row(vec![
+        ("ind", json!(index)),
+        ("timestamp", json!(moment(rng, 2017, 2022))),
+        ("latitude", json!(degrees(rng, 90.0))),
+        ("longitude", json!(degrees(rng, 180.0))),
+        ("country", json!(pick(rng, &COUNTRIES))),
+    ]);
+    match rng.random_range(0..100) {
+        0 => row.set("latitude", json!(rng.random_range(-90..=90))),
+        1 => row.set("longitude", json!(format!("{:.3}", rng.random_range(-180.0..180.0)))),
+        2 => row.set("country", json!("Norway\u{a0}")),
+        _ => {}
     }
     row
 }
 
-fn user(rng: &mut StdRng, index: usize) -> Value {
-    let mut row = json!({
-        "ind": index,
-        "first_name": pick(rng, &FIRST_NAMES),
-        "last_name": pick(rng, &LAST_NAMES),
-        "age": rng.random_range(20..=60),
-        "date_joined": moment(rng, 2015, 2017),
-    });
-    if let Some(row) = row.as_object_mut() {
-        match rng.random_range(0..100) {
-            0 => drop(row.insert("age".into(), json!(rng.random_range(20..=60).to_string()))),
-            1 => drop(row.insert("first_name".into(), Value::Null)),
-            2 => drop(row.insert("age".into(), Value::Null)),
-            _ => {}
-        }
+fn user(rng: &mut StdRng, index: usize) -> Row {
+    let mut row = Row(vec![
+        ("ind", json!(index)),
+        ("first_name", json!(pick(rng, &FIRST_NAMES))),
+        ("last_name", json!(pick(rng, &LAST_NAMES))),
+        ("age", json!(rng.random_range(20..=60))),
+        ("date_joined", json!(moment(rng, 2015, 2017))),
+    ]);
+    match rng.random_range(0..100) {
+        0 => row.set("age", json!(rng.random_range(20..=60).to_string())),
+        1 => row.set("first_name", Value::Null),
+        2 => row.set("age", Value::Null),
+        _ => {}
     }
     row
 }

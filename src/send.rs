@@ -62,8 +62,9 @@ impl Send {
                 .with_context(|| format!("could not read {}", self.file.display()))?;
             if read > 0 {
                 lines += 1;
-                let row = line.trim_ascii();
-                if !row.is_empty() {
+                let row = line.strip_suffix(b"\n").unwrap_or(&line);
+                let row = row.strip_suffix(b"\r").unwrap_or(row);
+                if !row.trim_ascii().is_empty() {
                     bytes += row.len();
                     batch.push((lines, row.to_vec()));
                 }

@@ -10,7 +10,6 @@ use arrow::{
 };
 use pinlake_dataset::{Catalog, DatasetName, RESCUED, check};
 use pinlake_lake::{FIELD, Kind, Lake, PAYLOAD, REASON, read_table};
-use serde_json::Value;
 
 use super::{Posted, stored};
 use crate::{
@@ -22,6 +21,8 @@ use crate::{
 const ROWS: usize = 2;
 /// Widest value shown, in characters.
 const WIDTH: usize = 52;
+/// Most of a record's raw form shown, in characters.
+const RAW_WIDTH: usize = 900;
 
 /// Some rows of each table, beside the form in which they were posted.
 pub(super) async fn rows(lake: &Lake, posted: &[Posted]) -> Result<()> {
@@ -30,7 +31,7 @@ pub(super) async fn rows(lake: &Lake, posted: &[Posted]) -> Result<()> {
         let mut shown = table(&["as posted", &format!("as stored in tables/{name}")]);
         for raw in samples(name, rows)? {
             if let Some((batch, row)) = find(&stored, name, raw)? {
-                shown.add_row([posted_form(raw), stored_form(batch, row)?]);
+                shown.add_row([abridge(raw, RAW_WIDTH), stored_form(batch, row)?]);
             }
         }
         say(format_args!("\n{name}\n{shown}"));
@@ -82,17 +83,6 @@ fn find<'a>(stored: &'a [RecordBatch], name: &DatasetName, raw: &[u8]) -> Result
         }
     }
     Ok(None)
-}
-
-fn posted_form(raw: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(raw) {
-        Ok(Value::Object(fields)) => {
-            let line =
-                |(name, value): (&String, &Value)| format!("{name}: {}", abridge(value.to_string().as_bytes(), WIDTH));
-            fields.iter().map(line).collect::<Vec<_>>().join("\n")
-        }
-        _ => abridge(raw, WIDTH),
-    }
 }
 
 fn stored_form(batch: &RecordBatch, row: usize) -> Result<String> {

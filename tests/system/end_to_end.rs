@@ -1,6 +1,6 @@
 //! Rows in over HTTP, tables out: the built command, its tables read back from disk.
 
-use crate::support::{Up, arrival, expected, found};
+use crate::support::{Up, arrival, assert_same, assert_stored, expected, found};
 use pinlake::{
     client::{Client, Outcome, ROWS_PER_REQUEST, Via},
     rows::{DATASETS, Rows},
@@ -37,7 +37,7 @@ async fn what_is_accepted_is_stored_once_clean_or_in_quarantine() {
             clean.len() > 900 && !quarantined.is_empty(),
             "{dataset}: rows that show nothing"
         );
-        assert_eq!(found(state.path(), dataset).await, (clean, quarantined), "{dataset}");
+        assert_stored(state.path(), dataset, &rows).await;
     }
     assert!(up.end_with("INT").success());
 }
@@ -63,7 +63,8 @@ async fn the_edge_refuses_what_the_stream_would_quarantine() {
         );
         arrival(state.path(), dataset, (rows.len() - refused.len()) as u64).await;
         let (stored, in_quarantine) = found(state.path(), dataset).await;
-        assert_eq!((stored, in_quarantine.len()), (clean, 0), "{dataset}");
+        assert_same(&stored, &clean, dataset);
+        assert!(in_quarantine.is_empty(), "{dataset}");
     }
 }
 
@@ -81,5 +82,5 @@ async fn a_restart_goes_on_where_a_kill_stopped() {
     let up = Up::start(state.path(), &["--no-validation"]);
     arrival(state.path(), "pin", rows.len() as u64).await;
     assert!(up.end_with("TERM").success());
-    assert_eq!(found(state.path(), "pin").await, expected("pin", &rows));
+    assert_stored(state.path(), "pin", &rows).await;
 }

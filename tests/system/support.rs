@@ -115,6 +115,31 @@ pub(crate) async fn found(state: &Path, dataset: &str) -> (Tally<String>, Tally<
     )
 }
 
+/// Compares, and shows only what differs: how often a thing is there, and how often it should be.
+pub(crate) fn assert_same<T: Ord + Clone + std::fmt::Debug>(found: &Tally<T>, expected: &Tally<T>, what: &str) {
+    let count = |tally: &Tally<T>, thing: &T| tally.get(thing).copied().unwrap_or_default();
+    let different: Vec<_> = found
+        .keys()
+        .chain(expected.keys())
+        .map(|thing| (thing, count(found, thing), count(expected, thing)))
+        .filter(|(_, found, expected)| found != expected)
+        .collect();
+    let shown: Vec<_> = different.iter().take(5).collect();
+    assert!(
+        different.is_empty(),
+        "{what}: {} things differ (thing, found, expected): {shown:#?}",
+        different.len()
+    );
+}
+
+/// Asserts that a dataset's tables hold what these records make, each thing as often as it was sent.
+pub(crate) async fn assert_stored(state: &Path, dataset: &str, records: &[Vec<u8>]) {
+    let (rows, payloads) = found(state, dataset).await;
+    let (clean, rejected) = expected(dataset, records);
+    assert_same(&rows, &clean, &format!("tables/{dataset}"));
+    assert_same(&payloads, &rejected, &format!("quarantine/{dataset}"));
+}
+
 /// Waits until a dataset's tables hold so many rows together.
 pub(crate) async fn arrival(state: &Path, dataset: &str, rows: u64) {
     let name = DatasetName::parse(dataset).unwrap();

@@ -155,9 +155,10 @@ fn explicit_hash_key(field: &Field<'_>) -> Result<String, Refusal> {
 /// The lines that are not blank, each with its number, from 1.
 fn lines(body: &Bytes) -> impl Iterator<Item = (usize, Incoming)> {
     body.split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii)
+        // Nothing else goes: a line that turns out to be no JSON is kept as it was sent, blanks included.
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .zip(1_usize..)
-        .filter(|(line, _)| !line.is_empty())
+        .filter(|(line, _)| !line.trim_ascii().is_empty())
         .map(|(line, number)| {
             (
                 number,
