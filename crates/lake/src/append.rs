@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -70,6 +71,14 @@ struct Upload {
     in_doubt: bool,
 }
 
+/// Who has the version that was tried.
+enum Winner {
+    /// Our own commit, whose answer was lost.
+    Ourselves(u64),
+    /// Others, or nobody yet.
+    Others,
+}
+
 impl<'a> Append<'a> {
     pub(crate) fn new(
         place: &'a Place,
@@ -136,24 +145,19 @@ impl<'a> Append<'a> {
 
     /// Drops the rows that are stored, as of the head. Answers whether there were any.
     async fn drop_stored(&mut self) -> Result<bool, Error> {
-        let Some(watermark) = self.head.watermarks.get(self.source) else {
-            return Ok(false);
-        };
+        let watermark = self.head.watermarks.get(self.source);
         let settled = match self.settled {
-            Settled::ByWatermark => Some(watermark),
+            Settled::ByWatermark => watermark,
             Settled::UpTo(number) => number,
         };
-        let doubtful = self
-            .rows
-            .numbers()
-            .iter()
-            .filter(|number| Some(**number) > settled && **number <= watermark);
-        let doubtful: Vec<SequenceNumber> = doubtful.copied().collect();
+        let doubtful = |number: &&SequenceNumber| Some(**number) > settled && Some(**number) <= watermark;
+        let doubtful: Vec<_> = self.rows.numbers().iter().filter(doubtful).copied().collect();
         let stored = lookup::stored(self.place, self.source, &doubtful).await?;
 
         let before = self.rows.len();
-        let missing =
-            |number: &SequenceNumber| *number > watermark || (Some(*number) > settled && !stored.contains(number));
+        let missing = |number: &SequenceNumber| {
+            Some(*number) > settled && (Some(*number) > watermark || !stored.contains(number))
+        };
         let rows = std::mem::replace(&mut self.rows, Rows::none()).keep(missing);
         self.rows = rows.map_err(|source| Error::Shape {
             table: self.place.name().to_owned(),
@@ -164,69 +168,81 @@ impl<'a> Append<'a> {
 
     /// Tries to win the next version. `Done`: the rows are in the table.
     async fn try_once(&mut self) -> Result<Put, Error> {
-        let upload = match self.upload.take() {
-            Some(upload) => upload,
-            None => {
-                let files = self.place.upload(&self.head, self.source, &self.rows).await?;
-                Upload {
-                    id: Uuid::new_v4().to_string(),
-                    files,
-                    in_doubt: false,
-                }
-            }
-        };
-        let upload = self.upload.insert(upload);
+        let upload = self.uploaded().await?;
         let version = self.head.version + 1;
-        let watermark = self
-            .head
-            .watermarks
-            .get(self.source)
-            .max(Some(self.highest))
-            .unwrap_or(self.highest);
-        let txns = Watermarks::txns(self.source, &watermark);
-        let new_metadata = self.head.fit.new_metadata.as_ref();
-        let body = commit::append(&upload.files, txns, new_metadata, &upload.id, self.now).map_err(|source| {
-            Error::Commit {
-                table: self.place.name().to_owned(),
-                version,
-                source,
-            }
-        })?;
-
-        let put = self.place.log.put(version, body).await;
+        let known = self.head.watermarks.get(self.source);
+        let watermark = known.map_or(self.highest, |known| known.max(self.highest));
+        let body = self.body(&upload, version, &watermark);
+        self.upload = Some(upload);
+        let put = self.place.log.put(version, body?).await;
         if matches!(put, Put::Done) {
-            self.head.committed(version, self.source, &watermark);
+            self.head.committed(version, self.source, &watermark, self.now);
             self.finish(version);
             return Ok(put);
         }
         self.outcome.conflicts += 1;
-        upload.in_doubt = true;
-        let (mut ours, mut commits) = (None, 0);
+        match self.winner(version, &put).await? {
+            Winner::Ourselves(version) => {
+                self.finish(version);
+                Ok(Put::Done)
+            }
+            Winner::Others => Ok(put),
+        }
+    }
+
+    /// The files of the rows: those of the try before, if it left any.
+    async fn uploaded(&mut self) -> Result<Upload, Error> {
+        if let Some(upload) = self.upload.take() {
+            return Ok(upload);
+        }
+        Ok(Upload {
+            id: Uuid::new_v4().to_string(),
+            files: self.place.upload(&self.head, self.source, &self.rows).await?,
+            in_doubt: false,
+        })
+    }
+
+    /// The commit that adds the files.
+    fn body(&self, upload: &Upload, version: u64, watermark: &SequenceNumber) -> Result<Bytes, Error> {
+        let (id, files) = (&upload.id, &upload.files);
+        let txns = Watermarks::txns(self.source, watermark);
+        commit::append(files, txns, self.head.fit.new_metadata.as_ref(), id, self.now).map_err(|source| Error::Commit {
+            table: self.place.name().to_owned(),
+            version,
+            source,
+        })
+    }
+
+    /// Reads who has `version`, which our put did not win as far as it knows, and what came after it.
+    async fn winner(&mut self, version: u64, put: &Put) -> Result<Winner, Error> {
+        let before = self.head.version;
+        let mut winner = Winner::Others;
+        let mut upload = self.upload.as_mut();
+        if let Some(upload) = &mut upload {
+            upload.in_doubt = true;
+        }
         let seen = |seen_version, id: Option<&str>| {
-            commits += 1;
+            let Some(upload) = &mut upload else { return };
             if id == Some(upload.id.as_str()) {
-                ours = Some(seen_version);
+                winner = Winner::Ourselves(seen_version);
             } else if seen_version == version {
                 // Somebody else has the version that was tried, so ours cannot come into being any more.
                 upload.in_doubt = false;
             }
         };
-        self.place.catch_up(&mut self.head, seen).await?;
-        if let Some(version) = ours {
-            self.finish(version);
-            return Ok(Put::Done);
+        self.place.catch_up(&mut self.head, self.now, seen).await?;
+        if self.head.version > before {
+            self.unexplained = 0;
+        } else if matches!(put, Put::Taken) {
+            self.unexplained += 1;
         }
-        self.unexplained = if commits > 0 {
-            0
-        } else {
-            self.unexplained + u32::from(matches!(put, Put::Taken))
-        };
         // Once may be two puts that met at the store. Twice means that the version exists and cannot be read: the log was
-        // cleaned up behind the handle's back.
+        // cleaned up behind the handle's back. The files stay behind, because nobody can tell any more whose it was.
         if self.unexplained > 1 {
+            self.upload = None;
             self.head = self.place.open(self.now).await?;
         }
-        Ok(put)
+        Ok(winner)
     }
 
     fn finish(&mut self, version: u64) {

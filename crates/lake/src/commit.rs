@@ -100,3 +100,87 @@ fn lines(actions: impl IntoIterator<Item = Value>) -> Result<Bytes, serde_json::
     }
     Ok(body.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use deltalake_core::kernel::{Action, DataType, StructField, StructType, new_metadata};
+
+    use super::*;
+    use crate::{sequence::SequenceNumber, source::Source, watermarks::Watermarks};
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(1_700_000_000_123).unwrap()
+    }
+
+    fn metadata() -> Metadata {
+        let schema = StructType::try_new([StructField::nullable("ind", DataType::INTEGER)]).unwrap();
+        let no_settings: [(&str, &str); 0] = [];
+        new_metadata(&schema, ["ingest_date"], no_settings).unwrap()
+    }
+
+    fn actions(body: &[u8]) -> Vec<Action> {
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn deltalake_reads_a_creation() {
+        let metadata = metadata();
+        let body = creation(&metadata, "the-id", now()).unwrap();
+        let [
+            Action::CommitInfo(info),
+            Action::Protocol(protocol),
+            Action::Metadata(read),
+        ] = &actions(&body)[..]
+        else {
+            panic!("{}", String::from_utf8_lossy(&body));
+        };
+        assert_eq!(info.info["txnId"], "the-id");
+        assert_eq!(
+            (protocol.min_reader_version(), protocol.min_writer_version()),
+            protocol::CREATED
+        );
+        assert_eq!(read, &metadata);
+    }
+
+    #[test]
+    fn deltalake_reads_an_append() {
+        let file = DataFile {
+            path: DataFile::new_path(19_675),
+            size_bytes: 7,
+            day: 19_675,
+            statistics: "{\"numRecords\":1}".to_owned(),
+        };
+        let number: SequenceNumber = "1000000000000000002".parse().unwrap();
+        let source = Source::kinesis("s", "0");
+        let txns = Watermarks::txns(&source, &number);
+        let body = append(&[file], txns, Some(&metadata()), "the-id", now()).unwrap();
+        let [
+            Action::CommitInfo(info),
+            Action::Metadata(_),
+            Action::Txn(low),
+            Action::Txn(high),
+            Action::Add(add),
+        ] = &actions(&body)[..]
+        else {
+            panic!("{}", String::from_utf8_lossy(&body));
+        };
+        assert_eq!(
+            (info.timestamp, info.is_blind_append),
+            (Some(1_700_000_000_123), Some(true))
+        );
+        assert_eq!((low.app_id.as_str(), low.version), ("pinlake/kinesis/s/0/0", 2));
+        assert_eq!((high.app_id.as_str(), high.version), ("pinlake/kinesis/s/0/1", 1));
+        assert!(
+            add.path.starts_with("ingest_date=2023-11-14/ingest_path=stream/part-"),
+            "{}",
+            add.path
+        );
+        assert_eq!(add.partition_values["ingest_date"].as_deref(), Some("2023-11-14"));
+        assert_eq!(add.partition_values["ingest_path"].as_deref(), Some("stream"));
+        assert_eq!(
+            (add.size, add.data_change, add.stats.as_deref()),
+            (7, true, Some("{\"numRecords\":1}"))
+        );
+    }
+}

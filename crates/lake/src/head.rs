@@ -8,9 +8,10 @@ use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{Int64Type, Schema},
 };
+use chrono::{DateTime, Utc};
 use deltalake_core::{
     DeltaTableError,
-    kernel::{DataType, Metadata, Protocol, Snapshot, StructField, StructType, engine::arrow_data::ArrowEngineData},
+    kernel::{DataType, Metadata, Snapshot, StructField, StructType, engine::arrow_data::ArrowEngineData},
     logstore::LogStore,
 };
 
@@ -32,48 +33,49 @@ pub(crate) struct Head {
     pub(crate) watermarks: Watermarks,
     /// How the writer's columns fit the table's; follows from `metadata`.
     pub(crate) fit: Fit,
+    /// When the version was last known to be the newest.
+    pub(crate) looked_at: DateTime<Utc>,
 }
 
 impl Head {
-    /// The head of a table whose newest commit is `version`.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] or [`Error::Schema`] if the table cannot be written as `wanted`.
-    fn new(table: &str, version: u64, metadata: Metadata, protocol: &Protocol, wanted: &Schema) -> Result<Self, Error> {
-        protocol::check(table, protocol)?;
+    /// The head of a table that has just been created as `wanted`, with version 0.
+    pub(crate) fn created(table: &str, metadata: Metadata, wanted: &Schema, now: DateTime<Utc>) -> Result<Self, Error> {
         let fit = schema::reconcile(table, &metadata, wanted)?;
-        Ok(Self {
-            version,
-            metadata,
-            watermarks: Watermarks::default(),
-            fit,
-        })
-    }
-
-    /// The head of a table that was just created as `wanted`, with version 0.
-    pub(crate) fn created(table: &str, metadata: Metadata, wanted: &Schema) -> Result<Self, Error> {
-        let fit = schema::reconcile(table, &metadata, wanted)?;
+        let watermarks = Watermarks::default();
         Ok(Self {
             version: 0,
             metadata,
-            watermarks: Watermarks::default(),
+            watermarks,
             fit,
+            looked_at: now,
         })
     }
 
     /// Reads the newest state from the log, checkpoints included; `None` if there is no table.
-    pub(crate) async fn load(table: &str, log: &dyn LogStore, wanted: &Schema) -> Result<Option<Self>, Error> {
-        let failed = |source: DeltaTableError| Error::Log {
-            table: table.to_owned(),
-            source,
-        };
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] or [`Error::Schema`] if the table cannot be written as `wanted`.
+    pub(crate) async fn load(
+        table: &str,
+        log: &dyn LogStore,
+        wanted: &Schema,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, Error> {
         let Some(snapshot) = snapshot(table, log).await? else {
             return Ok(None);
         };
-        let (metadata, protocol) = (snapshot.metadata().clone(), snapshot.protocol());
-        let mut head = Self::new(table, snapshot.version(), metadata, protocol, wanted)?;
-        head.watermarks = watermarks(log, snapshot).await.map_err(failed)?;
-        Ok(Some(head))
+        protocol::check(table, snapshot.protocol())?;
+        let metadata = snapshot.metadata().clone();
+        Ok(Some(Self {
+            version: snapshot.version(),
+            fit: schema::reconcile(table, &metadata, wanted)?,
+            metadata,
+            watermarks: watermarks(log, snapshot).await.map_err(|source| Error::Log {
+                table: table.to_owned(),
+                source,
+            })?,
+            looked_at: now,
+        }))
     }
 
     /// Takes over the commit after the head's own version.
@@ -95,8 +97,9 @@ impl Head {
     }
 
     /// Remembers a commit of ours, which is the one after the head's own version.
-    pub(crate) fn committed(&mut self, version: u64, source: &Source, watermark: &SequenceNumber) {
+    pub(crate) fn committed(&mut self, version: u64, source: &Source, watermark: &SequenceNumber, now: DateTime<Utc>) {
         self.version = version;
+        self.looked_at = now;
         self.watermarks.set(source, watermark);
         if let Some(metadata) = self.fit.new_metadata.take() {
             self.metadata = metadata;

@@ -9,7 +9,7 @@ use arrow::array::AsArray;
 use bytes::Bytes;
 use deltalake_core::kernel::Snapshot;
 use futures::TryStreamExt as _;
-use object_store::ObjectStoreExt as _;
+use object_store::{ObjectStoreExt as _, path::Path};
 use parquet::{
     arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
     errors::ParquetError,
@@ -50,7 +50,7 @@ pub(crate) async fn stored(
 }
 
 /// The files of the newest version that may hold an origin between `first` and `last`.
-async fn files(place: &Place, first: &str, last: &str) -> Result<Vec<String>, Error> {
+async fn files(place: &Place, first: &str, last: &str) -> Result<Vec<Path>, Error> {
     let failed = |source| Error::Log {
         table: place.name().to_owned(),
         source,
@@ -74,7 +74,7 @@ async fn files(place: &Place, first: &str, last: &str) -> Result<Vec<String>, Er
     Ok(files
         .iter()
         .filter(|file| may_hold(file.stats()))
-        .map(|file| file.path().into_owned())
+        .map(|file| file.object_store_path())
         .collect())
 }
 

@@ -61,20 +61,20 @@ impl Place {
     }
 
     /// The key of a file that the log names.
-    pub(crate) fn key(&self, path: &str) -> Path {
-        self.folder.parts().chain(Path::from(path).parts()).collect()
+    pub(crate) fn key(&self, path: &Path) -> Path {
+        self.folder.parts().chain(path.parts()).collect()
     }
 
     /// Reads the newest state; makes the table if there is none.
     pub(crate) async fn open(&self, now: DateTime<Utc>) -> Result<Head, Error> {
-        match self.load().await? {
+        match self.load(now).await? {
             Some(head) => Ok(head),
             None => self.create(now).await,
         }
     }
 
-    async fn load(&self) -> Result<Option<Head>, Error> {
-        Head::load(&self.name, self.log_store(), &self.wanted).await
+    async fn load(&self, now: DateTime<Utc>) -> Result<Option<Head>, Error> {
+        Head::load(&self.name, self.log_store(), &self.wanted, now).await
     }
 
     /// Makes the table, or opens the one that somebody else has made meanwhile.
@@ -93,7 +93,7 @@ impl Place {
         let failure = match self.log.put(0, body).await {
             Put::Done => {
                 tracing::info!(table = self.name, "table created");
-                return Head::created(&self.name, metadata, &self.wanted);
+                return Head::created(&self.name, metadata, &self.wanted, now);
             }
             Put::Taken => Error::Contention {
                 table: self.name.clone(),
@@ -101,7 +101,7 @@ impl Place {
             },
             Put::Unknown(error) => error,
         };
-        self.load().await?.ok_or(failure)
+        self.load(now).await?.ok_or(failure)
     }
 
     /// Makes sure that the head is not older than the log's own memory, and takes over what came after it.
@@ -110,9 +110,12 @@ impl Place {
     /// again, so a handle that was not in touch for long must not rely on it.
     pub(crate) async fn refresh(&self, mut head: Head, now: DateTime<Utc>) -> Result<Head, Error> {
         match self.log.tail(head.version).await? {
-            Tail::UpToDate => Ok(head),
+            Tail::UpToDate => {
+                head.looked_at = now;
+                Ok(head)
+            }
             Tail::Continues => {
-                self.catch_up(&mut head, |_, _| ()).await?;
+                self.catch_up(&mut head, now, |_, _| ()).await?;
                 Ok(head)
             }
             Tail::Broken => self.open(now).await,
@@ -120,10 +123,16 @@ impl Place {
     }
 
     /// Takes over the commits after the head, one by one; `seen` is told each one's version and id beforehand.
-    pub(crate) async fn catch_up(&self, head: &mut Head, mut seen: impl FnMut(u64, Option<&str>)) -> Result<(), Error> {
+    pub(crate) async fn catch_up(
+        &self,
+        head: &mut Head,
+        now: DateTime<Utc>,
+        mut seen: impl FnMut(u64, Option<&str>),
+    ) -> Result<(), Error> {
         while let Some(commit) = self.log.read(head.version + 1).await? {
             seen(head.version + 1, commit.id.as_deref());
             head.apply(&self.name, commit, &self.wanted)?;
+            head.looked_at = now;
         }
         Ok(())
     }
@@ -152,7 +161,7 @@ impl Place {
         let (bytes, statistics) = self.encode(head, source, rows)?;
         let path = DataFile::new_path(day);
         let size_bytes = bytes.len() as u64;
-        let key = self.key(&path);
+        let key = self.key(&Path::from(path.as_str()));
         self.store
             .put(&key, bytes.into())
             .await
@@ -184,7 +193,7 @@ impl Place {
     /// Deletes files that no commit names. If it fails they remain as orphans, which vacuum removes.
     pub(crate) async fn delete(&self, files: &[DataFile]) {
         let deletions = files.iter().map(|file| async move {
-            if let Err(error) = self.store.delete(&self.key(&file.path)).await {
+            if let Err(error) = self.store.delete(&self.key(&Path::from(file.path.as_str()))).await {
                 tracing::warn!(table = self.name, path = file.path, %error, "file without a commit stays behind");
             }
         });

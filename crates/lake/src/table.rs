@@ -38,8 +38,8 @@ use crate::{
 pub struct Table {
     place: Place,
     settings: Settings,
-    /// What is remembered of the table, and when it was last known to be the newest.
-    warm: Option<(Head, DateTime<Utc>)>,
+    /// What is remembered of the table.
+    warm: Option<Head>,
 }
 
 impl Table {
@@ -80,13 +80,13 @@ impl Table {
     /// # Errors
     /// The store fails, or the table is not as the definition wants it.
     pub async fn open(&mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        self.warm = Some((self.take_head(now).await?, now));
+        self.warm = Some(self.take_head(now).await?);
         Ok(())
     }
 
     /// The highest sequence number of `source` that the handle knows to be stored: never too high, perhaps too low.
     pub fn watermark(&self, source: &Source) -> Option<SequenceNumber> {
-        self.warm.as_ref()?.0.watermarks.get(source)
+        self.warm.as_ref()?.watermarks.get(source)
     }
 
     /// Appends the rows that are not stored yet, in one commit, together with the watermark `highest`: the highest
@@ -109,7 +109,7 @@ impl Table {
         let head = self.take_head(now).await?;
         let append = Append::new(&self.place, head, source, rows, highest, settled, now);
         let (appended, head) = append.run(self.settings.commit_tries).await?;
-        self.warm = Some((head, now));
+        self.warm = Some(head);
         Ok(appended)
     }
 
@@ -117,8 +117,8 @@ impl Table {
     async fn take_head(&mut self, now: DateTime<Utc>) -> Result<Head, Error> {
         match self.warm.take() {
             None => self.place.open(now).await,
-            Some((head, looked_at)) => {
-                let age = now.signed_duration_since(looked_at).to_std().unwrap_or_default();
+            Some(head) => {
+                let age = now.signed_duration_since(head.looked_at).to_std().unwrap_or_default();
                 if age < self.settings.stale_after {
                     Ok(head)
                 } else {

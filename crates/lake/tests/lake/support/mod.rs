@@ -1,8 +1,6 @@
 //! What the tests of the lake share: lakes to write to, rows to write, and how to read them back.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
-
-pub mod store;
+pub(crate) mod store;
 
 use std::sync::Arc;
 
@@ -13,23 +11,40 @@ use arrow::{
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName, Definition};
-use pinlake_lake::{Kind, Lake, ORIGIN, Rows, SequenceNumber, Source, quarantine_rows_schema, read_table};
+use pinlake_lake::{
+    Appended, Error, Kind, Lake, ORIGIN, Rows, SequenceNumber, Settings, Settled, Source, Table,
+    quarantine_rows_schema, read_table,
+};
 
 use store::Watched;
 
+/// Runs each case on every kind of store.
+macro_rules! conformance {
+    ($($case:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test] async fn $case() { super::$case($crate::support::TestLake::in_memory()).await; })*
+        }
+        mod in_folder {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() { super::$case($crate::support::TestLake::in_folder()).await; })*
+        }
+    };
+}
+pub(crate) use conformance;
+
 /// A lake to test on. The folder lives as long as this does.
-pub struct TestLake {
-    pub lake: Lake,
-    pub store: Arc<Watched>,
+pub(crate) struct TestLake {
+    pub(crate) lake: Lake,
+    pub(crate) store: Arc<Watched>,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl TestLake {
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::new(Arc::new(InMemory::new()), "memory:///some/prefix", None)
     }
 
-    pub fn in_folder() -> Self {
+    pub(crate) fn in_folder() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = url::Url::from_directory_path(folder.path()).unwrap();
         Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
@@ -46,7 +61,7 @@ impl TestLake {
     }
 
     /// `_origin`'s last word of every row in a table, sorted: the sequence numbers.
-    pub async fn numbers(&self, kind: Kind) -> Vec<u64> {
+    pub(crate) async fn numbers(&self, kind: Kind) -> Vec<u64> {
         let mut numbers = Vec::new();
         for batch in read_table(&self.lake, kind, &name()).await.unwrap() {
             for origin in batch.column_by_name(ORIGIN).unwrap().as_string::<i32>() {
@@ -58,7 +73,7 @@ impl TestLake {
     }
 
     /// Names of the Parquet files in a table's folder, whether a commit names them or not.
-    pub async fn parquet_files(&self, kind: Kind) -> usize {
+    pub(crate) async fn parquet_files(&self, kind: Kind) -> usize {
         use futures::TryStreamExt as _;
         let objects: Vec<_> = self
             .lake
@@ -74,12 +89,12 @@ impl TestLake {
     }
 }
 
-pub fn name() -> DatasetName {
+pub(crate) fn name() -> DatasetName {
     DatasetName::parse("pin").unwrap()
 }
 
 /// A definition with these `name = type` columns; the first is the key.
-pub fn definition(columns: &[(&str, &str)]) -> Arc<Definition> {
+pub(crate) fn definition(columns: &[(&str, &str)]) -> Arc<Definition> {
     let key = columns[0].0;
     let mut text = format!("key = [\"{key}\"]\n");
     for (name, kind) in columns {
@@ -92,28 +107,28 @@ pub fn definition(columns: &[(&str, &str)]) -> Arc<Definition> {
     Arc::clone(catalog.get(&name()).unwrap())
 }
 
-pub fn pins() -> Arc<Definition> {
+pub(crate) fn pins() -> Arc<Definition> {
     definition(&[("ind", "int32"), ("title", "string")])
 }
 
-pub fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source::kinesis("pinlake-pin", "shardId-000000000000")
 }
 
-pub fn number(value: u64) -> SequenceNumber {
+pub(crate) fn number(value: u64) -> SequenceNumber {
     SequenceNumber::from(value)
 }
 
-pub fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000, 0).unwrap()
 }
 
-pub fn later(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn later(seconds: i64) -> DateTime<Utc> {
     noon() + TimeDelta::seconds(seconds)
 }
 
 /// A row for each number, in the columns of [`pins`].
-pub fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
+pub(crate) fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
     let numbers: Vec<u64> = numbers.into_iter().collect();
     let ind = Int32Array::from_iter_values(numbers.iter().map(|number| i32::try_from(*number).unwrap()));
     let title = StringArray::from_iter(
@@ -126,7 +141,7 @@ pub fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
 }
 
 /// A rejected record for each number.
-pub fn rejected(numbers: impl IntoIterator<Item = u64>) -> Rows {
+pub(crate) fn rejected(numbers: impl IntoIterator<Item = u64>) -> Rows {
     let numbers: Vec<u64> = numbers.into_iter().collect();
     let payload = BinaryArray::from_iter_values(numbers.iter().map(|number| format!("bad {number}").into_bytes()));
     let reason = StringArray::from_iter_values(numbers.iter().map(|_| "is no int32"));
@@ -138,13 +153,13 @@ pub fn rejected(numbers: impl IntoIterator<Item = u64>) -> Rows {
     )
 }
 
-pub fn rows_of(records: RecordBatch, numbers: &[u64]) -> Rows {
+pub(crate) fn rows_of(records: RecordBatch, numbers: &[u64]) -> Rows {
     let ingested_at = vec![noon().timestamp_micros(); numbers.len()];
     Rows::new(records, numbers.iter().copied().map(number).collect(), ingested_at).unwrap()
 }
 
 /// The values of an int32 column, over all batches.
-pub fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i32>> {
+pub(crate) fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i32>> {
     batches
         .iter()
         .flat_map(|batch| {
@@ -159,7 +174,7 @@ pub fn ints(batches: &[RecordBatch], column: &str) -> Vec<Option<i32>> {
 }
 
 /// The values of a text column, over all batches.
-pub fn texts(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
+pub(crate) fn texts(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
     let texts = |batch: &RecordBatch| {
         let column = batch.column_by_name(column).unwrap();
         let values: Vec<_> = column
@@ -171,4 +186,18 @@ pub fn texts(batches: &[RecordBatch], column: &str) -> Vec<Option<String>> {
         values
     };
     batches.iter().flat_map(texts).collect()
+}
+
+/// A cold handle on the table of [`pins`].
+pub(crate) fn handle(lake: &TestLake) -> Table {
+    Table::clean(&lake.lake, &pins(), Settings::default()).unwrap()
+}
+
+/// Appends rows with these numbers.
+pub(crate) async fn append(table: &mut Table, numbers: impl IntoIterator<Item = u64>) -> Result<Appended, Error> {
+    let numbers: Vec<u64> = numbers.into_iter().collect();
+    let highest = number(*numbers.iter().max().unwrap());
+    table
+        .append(&source(), rows(numbers), highest, Settled::ByWatermark, noon())
+        .await
 }

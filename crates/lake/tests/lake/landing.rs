@@ -1,13 +1,9 @@
 //! Two tables: each record in exactly one of them, once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
+use crate::support::{TestLake, name, noon, number, pins, rejected, rows, source, store::Fault, texts};
 use arrow::array::AsArray;
 use pinlake_lake::{Batch, Kind, Landed, Landing, NotLanded, PAYLOAD, Settings, read_table};
 use proptest::prelude::*;
-use support::{TestLake, name, noon, number, pins, rejected, rows, source, store::Fault, texts};
 
 fn landing(lake: &TestLake) -> Landing {
     // One try: a refused put is a broken-off attempt, as when a function is killed.

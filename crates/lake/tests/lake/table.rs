@@ -1,29 +1,12 @@
 //! One table: what every object store must give, in memory and on disk.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::num::NonZeroU32;
 
-use futures::future::join_all;
-use pinlake_lake::{
-    Appended, Error, INGEST_DATE, INGEST_PATH, Kind, Settings, Settled, Source, Table, describe, read_table,
+use crate::support::{
+    TestLake, append, conformance, handle, ints, later, name, noon, number, pins, rows, source, store::Fault, texts,
 };
-use support::{TestLake, definition, ints, later, name, noon, number, pins, rows, source, store::Fault, texts};
-
-/// Runs each case on every kind of store.
-macro_rules! conformance {
-    ($($case:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[tokio::test] async fn $case() { super::$case(super::TestLake::in_memory()).await; })*
-        }
-        mod in_folder {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() { super::$case(super::TestLake::in_folder()).await; })*
-        }
-    };
-}
+use futures::future::join_all;
+use pinlake_lake::{Error, INGEST_DATE, INGEST_PATH, Kind, Settings, Settled, Source, Table, describe, read_table};
 
 conformance!(
     rows_come_back_as_they_went_in,
@@ -35,31 +18,16 @@ conformance!(
     a_lost_answer_is_no_second_commit,
     a_refused_put_leaves_nothing_behind,
     a_warm_commit_takes_two_requests,
-    a_column_is_added,
-    writers_with_different_definitions_race,
-    a_changed_type_is_refused,
     a_watermark_survives_a_checkpoint,
     a_stale_handle_looks_before_it_commits,
+    a_look_at_nothing_is_no_look,
     a_cleaned_up_log_is_read_anew,
     midnight_makes_two_partitions,
     an_old_number_never_comes_back,
-    a_table_that_asks_too_much_is_refused,
 );
 
-fn table(lake: &TestLake) -> Table {
-    Table::clean(&lake.lake, &pins(), Settings::default()).unwrap()
-}
-
-async fn append(table: &mut Table, numbers: impl IntoIterator<Item = u64>) -> Result<Appended, Error> {
-    let numbers: Vec<u64> = numbers.into_iter().collect();
-    let highest = number(*numbers.iter().max().unwrap());
-    table
-        .append(&source(), rows(numbers), highest, Settled::ByWatermark, noon())
-        .await
-}
-
 async fn rows_come_back_as_they_went_in(lake: TestLake) {
-    let appended = append(&mut table(&lake), [1, 2, 3]).await.unwrap();
+    let appended = append(&mut handle(&lake), [1, 2, 3]).await.unwrap();
     assert_eq!((appended.written, appended.skipped, appended.version), (3, 0, Some(1)));
 
     let batches = read_table(&lake.lake, Kind::Table, &name()).await.unwrap();
@@ -96,9 +64,9 @@ async fn rows_come_back_as_they_went_in(lake: TestLake) {
 }
 
 async fn a_redelivery_changes_nothing(lake: TestLake) {
-    let mut warm = table(&lake);
+    let mut warm = handle(&lake);
     append(&mut warm, 1..=5).await.unwrap();
-    for handle in [&mut warm, &mut table(&lake)] {
+    for handle in [&mut warm, &mut handle(&lake)] {
         let again = append(handle, 1..=5).await.unwrap();
         assert_eq!((again.written, again.skipped, again.version), (0, 5, None));
     }
@@ -107,7 +75,7 @@ async fn a_redelivery_changes_nothing(lake: TestLake) {
 }
 
 async fn a_batch_cut_anew_adds_only_what_is_missing(lake: TestLake) {
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     for numbers in [1..=3, 2..=5, 1..=4, 5..=9, 9..=9] {
         append(&mut table, numbers).await.unwrap();
     }
@@ -115,7 +83,7 @@ async fn a_batch_cut_anew_adds_only_what_is_missing(lake: TestLake) {
 }
 
 async fn sources_have_watermarks_of_their_own(lake: TestLake) {
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     for shard in ["a", "b"] {
         let source = Source::kinesis("s", shard);
         let appended = table
@@ -128,7 +96,7 @@ async fn sources_have_watermarks_of_their_own(lake: TestLake) {
 }
 
 async fn racing_creators_make_one_table(lake: TestLake) {
-    let mut handles: Vec<Table> = (0..16).map(|_| table(&lake)).collect();
+    let mut handles: Vec<Table> = (0..16).map(|_| handle(&lake)).collect();
     join_all(
         handles
             .iter_mut()
@@ -142,7 +110,7 @@ async fn racing_creators_make_one_table(lake: TestLake) {
 async fn races_store_every_row_once(lake: TestLake) {
     let handlers = 4;
     let tasks = (0..handlers).map(|handler| {
-        let mut table = table(&lake);
+        let mut table = handle(&lake);
         async move {
             let source = Source::kinesis("s", &format!("shard-{handler}"));
             let mut conflicts = 0;
@@ -164,7 +132,7 @@ async fn races_store_every_row_once(lake: TestLake) {
 
     // The same batch by several handlers at once: one of them stores it.
     let same = (0..handlers).map(|_| {
-        let mut table = table(&lake);
+        let mut table = handle(&lake);
         async move { append(&mut table, 100..=120).await.unwrap().written }
     });
     assert_eq!(join_all(same).await.into_iter().sum::<usize>(), 21);
@@ -174,7 +142,7 @@ async fn races_store_every_row_once(lake: TestLake) {
 }
 
 async fn a_lost_answer_is_no_second_commit(lake: TestLake) {
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     lake.store
         .fail("_delta_log/00000000000000000000.json", Fault::LoseAnswer);
     lake.store
@@ -214,7 +182,7 @@ async fn a_refused_put_leaves_nothing_behind(lake: TestLake) {
 }
 
 async fn a_warm_commit_takes_two_requests(lake: TestLake) {
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     append(&mut table, 1..=3).await.unwrap();
     lake.store.take_requests();
     for batch in 1..5_u64 {
@@ -225,71 +193,9 @@ async fn a_warm_commit_takes_two_requests(lake: TestLake) {
     assert_eq!(lake.store.take_requests(), 0, "a redelivery costs no request");
 }
 
-async fn a_column_is_added(lake: TestLake) {
-    append(&mut table(&lake), 1..=2).await.unwrap();
-    let wider = definition(&[("ind", "int32"), ("title", "string"), ("likes", "int64")]);
-    let mut table = Table::clean(&lake.lake, &wider, Settings::default()).unwrap();
-    append(&mut table, 3..=4).await.unwrap();
-    append(&mut table, 5..=6).await.unwrap();
-
-    let batches = read_table(&lake.lake, Kind::Table, &name()).await.unwrap();
-    let schema = batches[0].schema();
-    let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    assert_eq!(columns[..4], ["ind", "title", "likes", "_rescued"]);
-    assert_eq!(
-        batches
-            .iter()
-            .map(|batch| batch.column_by_name("likes").unwrap().null_count())
-            .sum::<usize>(),
-        6
-    );
-
-    // A definition without the column writes null into it.
-    append(&mut self::table(&lake), 7..=8).await.unwrap();
-    assert_eq!(lake.numbers(Kind::Table).await, (1..=8).collect::<Vec<_>>());
-}
-
-async fn writers_with_different_definitions_race(lake: TestLake) {
-    let definitions = [
-        definition(&[("ind", "int32"), ("title", "string")]),
-        definition(&[("ind", "int32"), ("title", "string"), ("likes", "int64")]),
-        definition(&[("ind", "int32"), ("title", "string"), ("board", "string")]),
-    ];
-    append(&mut table(&lake), 1..=1).await.unwrap();
-    let writers = definitions.iter().enumerate().map(|(writer, definition)| {
-        let mut table = Table::clean(&lake.lake, definition, Settings::default()).unwrap();
-        async move {
-            table.open(noon()).await.unwrap();
-            let source = Source::kinesis("s", &writer.to_string());
-            for value in 1..=4 {
-                let append = table.append(&source, rows([value]), number(value), Settled::ByWatermark, noon());
-                assert_eq!(append.await.unwrap().written, 1);
-            }
-        }
-    });
-    join_all(writers).await;
-    let batches = read_table(&lake.lake, Kind::Table, &name()).await.unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 13);
-    for column in ["likes", "board"] {
-        assert!(batches[0].column_by_name(column).is_some(), "{column}");
-    }
-}
-
-async fn a_changed_type_is_refused(lake: TestLake) {
-    append(&mut table(&lake), 1..=2).await.unwrap();
-    let retyped = definition(&[("ind", "int64"), ("title", "string")]);
-    let mut table = Table::clean(&lake.lake, &retyped, Settings::default()).unwrap();
-    let error = append(&mut table, 3..=4).await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Schema { column, .. } if column == "ind"),
-        "{error}"
-    );
-    assert_eq!(lake.parquet_files(Kind::Table).await, 1, "nothing was written");
-}
-
 async fn a_watermark_survives_a_checkpoint(lake: TestLake) {
     let text = "49590338271490256608559692538361571095921575989136588898";
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     append(&mut table, 1..=2).await.unwrap();
     let highest = text.parse().unwrap();
     table
@@ -304,7 +210,7 @@ async fn a_watermark_survives_a_checkpoint(lake: TestLake) {
         .unwrap();
 
     for further in 0..2 {
-        let mut cold = self::table(&lake);
+        let mut cold = handle(&lake);
         cold.open(noon()).await.unwrap();
         assert_eq!(cold.watermark(&source()), Some(highest));
         let other = Source::kinesis("other", "0");
@@ -326,9 +232,9 @@ async fn a_watermark_survives_a_checkpoint(lake: TestLake) {
 }
 
 async fn a_stale_handle_looks_before_it_commits(lake: TestLake) {
-    let mut first = table(&lake);
+    let mut first = handle(&lake);
     append(&mut first, 1..=2).await.unwrap();
-    append(&mut table(&lake), 3..=4).await.unwrap();
+    append(&mut handle(&lake), 3..=4).await.unwrap();
     lake.store.take_requests();
     let stale = later(601);
     let appended = first
@@ -345,12 +251,33 @@ async fn a_stale_handle_looks_before_it_commits(lake: TestLake) {
     assert_eq!((appended.written, lake.store.take_requests()), (1, 2));
 }
 
+async fn a_look_at_nothing_is_no_look(lake: TestLake) {
+    let mut first = handle(&lake);
+    append(&mut first, 1..=2).await.unwrap();
+    append(&mut handle(&lake), 3..=4).await.unwrap();
+    lake.store.take_requests();
+    // Repeats cost no request, so they must not make the handle look younger than it is.
+    for seconds in [300, 599] {
+        first.open(later(seconds)).await.unwrap();
+        let (source, now) = (source(), later(seconds));
+        let again = first
+            .append(&source, rows(1..=2), number(2), Settled::ByWatermark, now)
+            .await;
+        assert_eq!((again.unwrap().written, lake.store.take_requests()), (0, 0));
+    }
+    let appended = first
+        .append(&source(), rows(1..=4), number(4), Settled::ByWatermark, later(601))
+        .await
+        .unwrap();
+    assert_eq!((appended.written, appended.conflicts), (0, 0));
+}
+
 async fn a_cleaned_up_log_is_read_anew(lake: TestLake) {
     use object_store::ObjectStoreExt as _;
 
-    let mut first = table(&lake);
+    let mut first = handle(&lake);
     append(&mut first, 1..=2).await.unwrap();
-    let mut second = table(&lake);
+    let mut second = handle(&lake);
     append(&mut second, 3..=4).await.unwrap();
     append(&mut second, 5..=6).await.unwrap();
     let mut delta = lake.lake.delta(Kind::Table, &name()).unwrap();
@@ -378,8 +305,6 @@ async fn a_cleaned_up_log_is_read_anew(lake: TestLake) {
 
 async fn midnight_makes_two_partitions(lake: TestLake) {
     let day = 86_400_000_000;
-    let batch = support::rows(1..=3);
-    drop(batch);
     let records = arrow::array::RecordBatch::try_from_iter([(
         "ind",
         std::sync::Arc::new(arrow::array::Int32Array::from(vec![1, 2, 3])) as arrow::array::ArrayRef,
@@ -391,7 +316,7 @@ async fn midnight_makes_two_partitions(lake: TestLake) {
         vec![day - 1, day, day + 1],
     )
     .unwrap();
-    let appended = table(&lake)
+    let appended = handle(&lake)
         .append(&source(), rows, number(3), Settled::ByWatermark, noon())
         .await
         .unwrap();
@@ -416,7 +341,7 @@ async fn midnight_makes_two_partitions(lake: TestLake) {
 }
 
 async fn an_old_number_never_comes_back(lake: TestLake) {
-    let mut table = table(&lake);
+    let mut table = handle(&lake);
     append(&mut table, 10..=20).await.unwrap();
     // A batch's highest number can be below the watermark when only a part of it is new to this table.
     let appended = table
@@ -426,30 +351,4 @@ async fn an_old_number_never_comes_back(lake: TestLake) {
     assert_eq!(appended.written, 1);
     assert!(table.watermark(&source()) >= Some(number(20)));
     assert_eq!(append(&mut table, 10..=20).await.unwrap().written, 0);
-}
-
-async fn a_table_that_asks_too_much_is_refused(lake: TestLake) {
-    use object_store::ObjectStoreExt as _;
-
-    append(&mut table(&lake), 1..=2).await.unwrap();
-    let mut warm = table(&lake);
-    append(&mut warm, 3..=4).await.unwrap();
-    let upgrade = concat!(
-        r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"#,
-        r#""writerFeatures":["deletionVectors"]}}"#,
-    );
-    let log = lake.lake.folder(Kind::Table, &name()).join("_delta_log");
-    lake.lake
-        .store()
-        .put(&log.join("00000000000000000003.json"), upgrade.into())
-        .await
-        .unwrap();
-    for handle in [&mut warm, &mut table(&lake)] {
-        let error = append(handle, 5..=6).await.unwrap_err();
-        assert!(
-            matches!(&error, Error::Unsupported { requirement, .. } if requirement.contains("deletionVectors")),
-            "{error}"
-        );
-    }
-    assert_eq!(lake.parquet_files(Kind::Table).await, 2, "nothing stays behind");
 }

@@ -20,7 +20,7 @@ use object_store::{
 
 /// What happens to a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is not carried out.
     Refuse,
     /// It is carried out, and the answer is an error.
@@ -29,7 +29,7 @@ pub enum Fault {
 
 /// A store behind which another does the work.
 #[derive(Debug)]
-pub struct Watched {
+pub(crate) struct Watched {
     inner: Arc<dyn ObjectStore>,
     requests: AtomicUsize,
     /// Each applies to the first put whose key contains the text.
@@ -37,7 +37,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         Arc::new(Self {
             inner,
             requests: AtomicUsize::new(0),
@@ -46,17 +46,17 @@ impl Watched {
     }
 
     /// How many requests there were since the last call.
-    pub fn take_requests(&self) -> usize {
+    pub(crate) fn take_requests(&self) -> usize {
         self.requests.swap(0, Ordering::SeqCst)
     }
 
     /// Lets the next put of a key that contains `part` go wrong.
-    pub fn fail(&self, part: &str, fault: Fault) {
+    pub(crate) fn fail(&self, part: &str, fault: Fault) {
         self.faults.lock().unwrap().push_back((part.to_owned(), fault));
     }
 
     /// Forgets the faults that have not happened.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.faults.lock().unwrap().clear();
     }
 

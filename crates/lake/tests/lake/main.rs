@@ -1,0 +1,8 @@
+//! The lake, on every kind of store: in memory and in a folder.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod evolution;
+mod landing;
+mod support;
+mod table;
