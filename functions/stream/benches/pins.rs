@@ -102,7 +102,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A Kinesis event of `records` pins, as Lambda gives it.
-pub fn kinesis_event(records: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn kinesis_event(records: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     let records: Vec<_> = (0..records)
         .map(|index| {

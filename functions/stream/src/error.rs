@@ -19,10 +19,10 @@ pub enum Error {
     },
     /// Records of a Kafka partition were not stored. What was stored is recognised when the event comes again.
     #[error("could not store the event")]
-    NotLanded(#[from] NotLanded),
+    NotLanded(#[from] Box<NotLanded>),
     /// The lake's settings are wrong.
     #[error("could not set up the tables")]
-    Lake(#[from] pinlake_lake::Error),
+    Lake(#[from] Box<pinlake_lake::Error>),
     /// The answer cannot be written as JSON.
     #[error("could not encode the answer")]
     Answer(#[source] serde_json::Error),

@@ -38,7 +38,7 @@ impl Handler {
     /// [`Error::Lake`] if the lake's address cannot hold tables.
     pub fn new(catalog: Catalog, lake: &Lake, settings: &Settings) -> Result<Self, Error> {
         let lane = |definition: &Arc<_>| -> Result<_, Error> {
-            let landing = Landing::new(lake, definition, settings.lake)?;
+            let landing = Landing::new(lake, definition, settings.lake).map_err(Box::new)?;
             Ok(Mutex::new(Lane {
                 cleaner: Cleaner::new(Arc::clone(definition), settings.limits()),
                 landing,
@@ -86,7 +86,7 @@ impl Handler {
             // whole event comes again instead, and the watermarks keep what was stored from being stored twice.
             Event::Kafka(portions) => {
                 for (portion, lane) in self.routed(portions)? {
-                    land(&portion, lane, now).await?;
+                    land(&portion, lane, now).await.map_err(Box::new)?;
                 }
             }
         }

@@ -93,7 +93,7 @@ fn user(number: u128) -> String {
 }
 
 fn is_bad(number: u128) -> bool {
-    number % 3 == 0
+    number.is_multiple_of(3)
 }
 
 fn record(stream: &str, number: u128, data: &str) -> Value {

@@ -32,7 +32,7 @@ async fn store(
 }
 
 fn even(number: u64) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }
 
 #[tokio::test]

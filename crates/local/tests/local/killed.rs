@@ -20,7 +20,9 @@ const STATE: &str = "PINLAKE_TEST_STATE";
 #[tokio::test]
 #[ignore = "run as a child process only"]
 async fn serve_until_killed() {
-    let Some(folder) = std::env::var_os(STATE).map(PathBuf::from) else { return };
+    let Some(folder) = std::env::var_os(STATE).map(PathBuf::from) else {
+        return;
+    };
     let cancel = CancellationToken::new();
     let s3 = serve_s3(&folder.join("s3"), &cancel).await;
     let streams = Streams::open(&folder, Options::default()).await;
@@ -44,7 +46,8 @@ fn spawn(folder: &Path) -> (Child, String, String) {
             return (child, s3.to_owned(), kinesis.to_owned());
         }
     }
-    panic!("the child served nothing");
+    let ended = child.wait().unwrap();
+    panic!("the child served nothing and ended with {ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,10 +63,22 @@ async fn what_was_answered_outlives_a_kill() {
             let (mut objects, mut numbers) = (Vec::new(), Vec::new());
             for round in 0.. {
                 let key = format!("{writer}/{round}");
-                let put = s3.put_object().bucket(BUCKET).key(&key).body(vec![writer; 200_000].into()).send().await;
+                let put = s3
+                    .put_object()
+                    .bucket(BUCKET)
+                    .key(&key)
+                    .body(vec![writer; 200_000].into())
+                    .send()
+                    .await;
                 let Ok(put) = put else { break };
                 objects.push((key, put.e_tag.unwrap()));
-                let put = kinesis.put_record().stream_name(STREAM).partition_key("k").data(Blob::new("x")).send().await;
+                let put = kinesis
+                    .put_record()
+                    .stream_name(STREAM)
+                    .partition_key("k")
+                    .data(Blob::new("x"))
+                    .send()
+                    .await;
                 let Ok(put) = put else { break };
                 numbers.push(put.sequence_number);
             }
@@ -84,20 +99,49 @@ async fn what_was_answered_outlives_a_kill() {
     let s3 = s3_client(&serve_s3(&folder.path().join("s3"), &cancel).await.url());
     for (key, etag) in &objects {
         let head = s3.head_object().bucket(BUCKET).key(key).send().await.unwrap();
-        assert_eq!((head.content_length(), head.e_tag()), (Some(200_000), Some(etag.as_str())), "{key}");
+        assert_eq!(
+            (head.content_length(), head.e_tag()),
+            (Some(200_000), Some(etag.as_str())),
+            "{key}"
+        );
     }
     let mut pages = s3.list_objects_v2().bucket(BUCKET).into_paginator().send();
     while let Some(page) = pages.next().await {
         // Also what was written but not answered is whole.
-        assert!(page.unwrap().contents().iter().all(|object| object.size() == Some(200_000)));
+        assert!(
+            page.unwrap()
+                .contents()
+                .iter()
+                .all(|object| object.size() == Some(200_000))
+        );
     }
 
     let streams = Streams::open(folder.path(), Options::default()).await;
-    let get = streams.client.get_shard_iterator().stream_name(STREAM).shard_id("shardId-000000000000");
-    let iterator = get.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap().shard_iterator.unwrap();
-    let records = streams.client.get_records().shard_iterator(iterator).send().await.unwrap().records;
+    let get = streams
+        .client
+        .get_shard_iterator()
+        .stream_name(STREAM)
+        .shard_id("shardId-000000000000");
+    let iterator = get
+        .shard_iterator_type(ShardIteratorType::TrimHorizon)
+        .send()
+        .await
+        .unwrap()
+        .shard_iterator
+        .unwrap();
+    let records = streams
+        .client
+        .get_records()
+        .shard_iterator(iterator)
+        .send()
+        .await
+        .unwrap()
+        .records;
     for number in numbers {
-        assert!(records.iter().any(|record| record.sequence_number() == number), "{number} was answered");
+        assert!(
+            records.iter().any(|record| record.sequence_number() == number),
+            "{number} was answered"
+        );
     }
     cancel.cancel();
 }

@@ -20,7 +20,6 @@ impl Operations {
         .await?;
         Ok(S3Response::new(CreateBucketOutput {
             location: Some(location),
-            ..Default::default()
         }))
     }
 
