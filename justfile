@@ -40,9 +40,17 @@ outside: (ci "demo" "outside")
 # the predecessor's own clients against a running pipeline
 clients: (ci "clients")
 
-# speed; never part of the tests
+# speed, in parts and as a whole; never part of the tests
 bench *args:
-    cargo bench --workspace --locked {{args}}
+    cargo bench -p pinlake-stream --bench batch --locked -- {{args}}
+
+# the peak of memory on the largest event
+memory:
+    cargo run --release --locked -p pinlake-stream --example peak_memory
+
+# which JSON parser?
+parsers:
+    cargo bench --manifest-path benches/parsers/Cargo.toml
 
 # the Lambda packages, and what is in the template
 package:

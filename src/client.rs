@@ -82,8 +82,8 @@ impl Client {
                     Ok(Answer::Busy { reason, retry_after }) => {
                         (vec![(Outcome::Failed(reason), true); members.len()], retry_after)
                     }
-                    // A broken connection is worth another try; rows are kept apart by their origin, not by luck: a
-                    // row whose answer was lost may be stored twice, and readers see the latest row per key.
+                    // A broken connection is worth another try. A row whose answer was lost may so be stored twice:
+                    // delivery is at least once, and readers who want one row per key take the latest.
                     Err(error) if error.downcast_ref::<reqwest::Error>().is_some() && attempt + 1 < ATTEMPTS => {
                         (vec![(Outcome::Failed(format!("{error:#}")), true); members.len()], None)
                     }
@@ -306,4 +306,69 @@ pub fn abridge(row: &[u8], width: usize) -> String {
         return line;
     }
     line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_hold_every_open_row_once_within_the_limits() {
+        let mut rows: Vec<_> = (0..1201).map(|row| format!("{{\"ind\":{row}}}").into_bytes()).collect();
+        rows[7] = b"no JSON".to_vec();
+        rows[8] = vec![b'x'; BYTES_PER_REQUEST + 1];
+        rows[9] = vec![b'y'; BYTES_PER_REQUEST];
+        let open: Vec<_> = (1..rows.len()).collect();
+        for via in [Via::Streams, Via::Topics] {
+            let requests = requests(via, &rows, &open);
+            let mut sent: Vec<_> = requests.iter().flat_map(|(_, members)| members.clone()).collect();
+            sent.sort_unstable();
+            assert_eq!(sent, open, "{via:?}");
+            for (_, members) in &requests {
+                let bytes: usize = members.iter().map(|&row| rows[row].len()).sum();
+                assert!(members.len() <= ROWS_PER_REQUEST, "{via:?}: {} rows", members.len());
+                assert!(
+                    bytes <= BYTES_PER_REQUEST || members.len() == 1,
+                    "{via:?}: {bytes} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_no_json_go_to_topics_as_base64() {
+        let rows = [b"{\"ind\":1}".to_vec(), b"no JSON".to_vec()];
+        let bodies: Vec<_> = requests(Via::Topics, &rows, &[0, 1])
+            .into_iter()
+            .map(|(request, _)| (request.content_type, String::from_utf8(request.body).unwrap()))
+            .collect();
+        assert_eq!(
+            bodies,
+            [
+                (
+                    "application/vnd.kafka.json.v2+json",
+                    r#"{"records":[{"value":{"ind":1}}]}"#.to_owned()
+                ),
+                (
+                    "application/vnd.kafka.binary.v2+json",
+                    r#"{"records":[{"value":"bm8gSlNPTg=="}]}"#.to_owned()
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pause_is_never_shorter_than_asked_for() {
+        for attempt in 0..40 {
+            let pause = backoff(attempt, Some(Duration::from_secs(5)));
+            assert!(pause >= Duration::from_secs(5) && pause <= Duration::from_secs(5) + LONGEST_BACKOFF);
+        }
+    }
+
+    #[test]
+    fn text_for_people_is_cut_between_characters() {
+        assert_eq!(abridge("a\nb".as_bytes(), 10), "a b");
+        assert_eq!(abridge("ééééé".as_bytes(), 3), "éé…");
+        assert_eq!(abridge(b"\xff", 3), "\u{fffd}");
+    }
 }

@@ -171,8 +171,8 @@ pub(super) fn further(state: &Path) {
          import duckdb; from deltalake import DeltaTable\n    \
          pin = DeltaTable(\"{tables}/pin\").to_pyarrow_dataset()\n    \
          duckdb.sql(\"select category, count(*), max(follower_count) from pin group by all order by 2 desc\")\n  \
-         pinlake up --state {}          the same pipeline, to post to yourself\n  \
-         {}/{}/             the rows as posted",
+         cargo run -- up --state {}    the same pipeline, to post to yourself\n  \
+         {}/{}/    the rows as posted",
         state.display(),
         state.display(),
         super::SENT,

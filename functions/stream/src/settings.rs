@@ -8,7 +8,7 @@
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | age at which a warm table handle looks at the log first |
 //! | `LOG_FORMAT` | `json` | `json` or `text` |
-//! | `RUST_LOG` | `info` | what is logged, as `tracing` filters are written |
+//! | `RUST_LOG` | `info`, less what the Delta kernel logs of missing tables | what is logged, as `tracing` filters are written |
 
 use pinlake_dataset::Limits;
 
@@ -26,7 +26,8 @@ pub struct Settings {
     pub lake: pinlake_lake::Settings,
     /// `LOG_FORMAT`: `json` for machines, `text` for people. Default `json`.
     pub log_format: LogFormat,
-    /// `RUST_LOG`: what is logged, e.g. `info,pinlake_lake=debug`. Default `info`.
+    /// `RUST_LOG`: what is logged, e.g. `info,pinlake_lake=debug`. Default `info`, less what the Delta kernel logs of
+    /// missing tables.
     pub log_filter: String,
 }
 
@@ -48,6 +49,9 @@ pub struct SettingsError {
     /// What is wrong with its value.
     pub reason: &'static str,
 }
+
+/// Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
+const QUIET: &str = "info,buoyant_kernel::snapshot=off";
 
 const RECORD_BYTES: std::ops::RangeInclusive<usize> = 1..=10_485_760;
 
@@ -83,7 +87,7 @@ impl Settings {
             record_bytes,
             lake,
             log_format,
-            log_filter: lookup("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+            log_filter: lookup("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
         })
     }
 
@@ -114,7 +118,7 @@ mod tests {
         assert_eq!(settings.limits(), Limits::default());
         assert_eq!(
             (settings.log_format, settings.log_filter.as_str()),
-            (LogFormat::Json, "info")
+            (LogFormat::Json, QUIET)
         );
     }
 
