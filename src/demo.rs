@@ -122,7 +122,7 @@ impl Demo {
         };
         let posted = tokio::select! {
             posted = work => posted,
-            () = watch => Ok(Vec::new()),
+            never = watch => never,
         };
         bars.clear()?;
         posted

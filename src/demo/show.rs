@@ -8,7 +8,7 @@ use arrow::{
     datatypes::Int32Type,
     util::display::{ArrayFormatter, FormatOptions},
 };
-use pinlake_dataset::{Catalog, DatasetName, RESCUED, check};
+use pinlake_dataset::{Catalog, Limits, RESCUED, check};
 use pinlake_lake::{FIELD, Kind, Lake, PAYLOAD, REASON, read_table};
 
 use super::{Posted, stored};
@@ -17,20 +17,37 @@ use crate::{
     terminal::{say, table},
 };
 
-/// Rows shown of each dataset.
-const ROWS: usize = 2;
 /// Widest value shown, in characters.
 const WIDTH: usize = 52;
 /// Most of a record's raw form shown, in characters.
 const RAW_WIDTH: usize = 900;
 
-/// Some rows of each table, beside the form in which they were posted.
+/// What marks a row as odd: a sign of a placeholder, a null, text in the place of a number, a field nobody knows.
+const ODD: [&str; 6] = [
+    "User Info Error",
+    ": null",
+    "\\u00a0",
+    "\"age\": \"",
+    "\"longitude\": \"",
+    "\"board\"",
+];
+
+/// Some rows of each table, beside the form in which they were posted: the first, and the first odd one.
 pub(super) async fn rows(lake: &Lake, posted: &[Posted]) -> Result<()> {
+    let catalog = Catalog::built_in();
     for Posted { name, rows, .. } in posted {
+        let definition = catalog.get(name).context("a dataset without a definition")?;
+        let sound = || {
+            rows.iter()
+                .filter_map(|row| Some((row, check(definition, Limits::default(), row).ok()?)))
+        };
+        let is_odd = |row: &[u8]| ODD.iter().any(|mark| String::from_utf8_lossy(row).contains(mark));
+        let samples = sound().take(1).chain(sound().filter(|(row, _)| is_odd(row)).take(1));
+
         let stored = read_table(lake, Kind::Table, name).await?;
         let mut shown = table(&["as posted", &format!("as stored in tables/{name}")]);
-        for raw in samples(name, rows)? {
-            if let Some((batch, row)) = find(&stored, name, raw)? {
+        for (raw, key) in samples {
+            if let Some((batch, row)) = find(&stored, &definition.key()[0], &key)? {
                 shown.add_row([abridge(raw, RAW_WIDTH), stored_form(batch, row)?]);
             }
         }
@@ -39,46 +56,13 @@ pub(super) async fn rows(lake: &Lake, posted: &[Posted]) -> Result<()> {
     Ok(())
 }
 
-/// The first row that can be cleaned, and the first that is odd in some way.
-fn samples<'a>(name: &DatasetName, rows: &'a [Vec<u8>]) -> Result<Vec<&'a [u8]>> {
-    let catalog = Catalog::built_in();
-    let definition = catalog.get(name).context("a dataset without a definition")?;
-    let sound = |row: &&'a [u8]| check(definition, pinlake_dataset::Limits::default(), row).is_ok();
-    let odd = |row: &&'a [u8]| {
-        let text = String::from_utf8_lossy(row);
-        [
-            "User Info Error",
-            "\":null",
-            "\\u00a0",
-            "\"age\":\"",
-            "\"longitude\":\"",
-            "\"board\"",
-        ]
-        .iter()
-        .any(|mark| text.contains(mark))
-    };
-    let plain = rows.iter().map(Vec::as_slice).find(sound);
-    let strange = rows.iter().map(Vec::as_slice).filter(odd).find(sound);
-    Ok(plain.into_iter().chain(strange).take(ROWS).collect())
-}
-
-/// The stored row with the same key.
-fn find<'a>(stored: &'a [RecordBatch], name: &DatasetName, raw: &[u8]) -> Result<Option<(&'a RecordBatch, usize)>> {
-    let catalog = Catalog::built_in();
-    let definition = catalog.get(name).context("a dataset without a definition")?;
-    let key: i32 = check(definition, pinlake_dataset::Limits::default(), raw)
-        .map_err(|rejection| anyhow::anyhow!("{rejection}"))?
-        .parse()
-        .context("the demo's datasets have whole numbers as keys")?;
+/// The first stored row with this key.
+fn find<'a>(stored: &'a [RecordBatch], column: &str, key: &str) -> Result<Option<(&'a RecordBatch, usize)>> {
+    let key: i32 = key.parse().context("the demo's datasets have whole numbers as keys")?;
     for batch in stored {
-        let keys = batch
-            .column_by_name(&definition.key()[0])
-            .context("a table without its key")?;
-        if let Some(row) = keys
-            .as_primitive::<Int32Type>()
-            .iter()
-            .position(|found| found == Some(key))
-        {
+        let keys = batch.column_by_name(column).context("a table without its key")?;
+        let mut keys = keys.as_primitive::<Int32Type>().iter();
+        if let Some(row) = keys.position(|found| found == Some(key)) {
             return Ok(Some((batch, row)));
         }
     }
