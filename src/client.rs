@@ -76,7 +76,7 @@ impl Client {
             let mut again = Vec::new();
             let mut pause = None;
             for (request, members) in requests(via, rows, &open) {
-                let answer = self.request(via, name, &request, members.len()).await;
+                let answer = self.request(via, name, request, members.len()).await;
                 let (answers, retry_after) = match answer {
                     Ok(Answer::Judged(answers)) => (answers, None),
                     Ok(Answer::Busy { reason, retry_after }) => {
@@ -106,7 +106,7 @@ impl Client {
         Ok(outcomes)
     }
 
-    async fn request(&self, via: Via, name: &str, request: &Request, rows: usize) -> Result<Answer> {
+    async fn request(&self, via: Via, name: &str, request: Request, rows: usize) -> Result<Answer> {
         let (method, path) = match via {
             Via::Streams => (Method::PUT, format!("streams/{name}/records")),
             Via::Topics => (Method::POST, format!("topics/{name}")),
@@ -119,7 +119,7 @@ impl Client {
             .http
             .request(method, url.clone())
             .header(header::CONTENT_TYPE, request.content_type)
-            .body(request.body.clone())
+            .body(request.body)
             .send()
             .await?;
         read_answer(via, &url, response, rows).await
