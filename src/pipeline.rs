@@ -108,9 +108,6 @@ impl Pipeline {
         )?;
         let streams = Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default())
             .with_context(|| format!("is another pinlake running on {}?", options.state.display()))?;
-        for definition in catalog.iter() {
-            streams.ensure_stream(&stream_name(definition.name().as_str()), SHARDS)?;
-        }
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
 
         let credentials = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
@@ -122,14 +119,14 @@ impl Pipeline {
                 credentials: Some(SharedCredentialsProvider::new(credentials.clone())),
             },
         )?;
-        let mappings = map(&streams, &catalog, &lake, options.window, mapping_stop).await?;
-
         let client = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(kinesis.url())
             .credentials_provider(credentials)
             .build();
+        let publisher = pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(client), STREAM_PREFIX);
+        let mappings = map(&streams, &publisher, &catalog, &lake, options.window, mapping_stop).await?;
         let app = pinlake_ingest::App::new(
             pinlake_ingest::Settings {
                 stream_prefix: STREAM_PREFIX.into(),
@@ -137,7 +134,7 @@ impl Pipeline {
                 ..pinlake_ingest::Settings::default()
             },
             catalog,
-            pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(client), STREAM_PREFIX),
+            publisher,
         );
         let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
         let stop = api_stop.clone().cancelled_owned();
@@ -209,9 +206,11 @@ impl Pipeline {
     }
 }
 
-/// One mapping per dataset, all to the one stream function, as in `template.yaml`.
+/// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function, as in
+/// `template.yaml`.
 async fn map(
     streams: &Kinesis,
+    publisher: &pinlake_ingest::Kinesis,
     catalog: &Catalog,
     lake: &Lake,
     window: Duration,
@@ -224,7 +223,8 @@ async fn map(
     let destination: Arc<dyn Destination> = Arc::new(FailedBatches(lake.clone()));
     let mut mappings = Vec::new();
     for definition in catalog.iter() {
-        let stream = stream_name(definition.name().as_str());
+        let stream = publisher.stream_name(definition.name());
+        streams.ensure_stream(&stream, SHARDS)?;
         let settings = mapping::Settings {
             batch_size: 10_000,
             batch_window: window,
@@ -236,10 +236,6 @@ async fn map(
         mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
     }
     Ok(mappings)
-}
-
-fn stream_name(dataset: &str) -> String {
-    format!("{STREAM_PREFIX}-{dataset}")
 }
 
 async fn listen(port: u16, offset: u16) -> Result<TcpListener> {
