@@ -59,14 +59,17 @@ pub(crate) async fn take_in(
     incoming: Vec<Incoming>,
     deadline: Instant,
 ) -> Vec<Fate> {
-    let judged: Vec<Result<Record, Fate>> = incoming
+    let mut good = Vec::new();
+    // `None` stands for a good record, whose fate is the publisher's to tell.
+    let judged: Vec<Option<Fate>> = incoming
         .into_iter()
-        .map(|record| judge(settings, definition, record))
-        .collect();
-    let good: Vec<Record> = judged
-        .iter()
-        .filter_map(|record| record.as_ref().ok())
-        .cloned()
+        .map(|record| match judge(settings, definition, record) {
+            Ok(record) => {
+                good.push(record);
+                None
+            }
+            Err(fate) => Some(fate),
+        })
         .collect();
     let answers = if good.is_empty() {
         Vec::new()
@@ -74,16 +77,15 @@ pub(crate) async fn take_in(
         publisher.publish(definition.name(), good, deadline).await
     };
     let mut answers = answers.into_iter();
+    let mut published = || match answers.next() {
+        Some(Ok(receipt)) => Fate::Stored(receipt),
+        Some(Err(failure)) => Fate::Failed(failure),
+        // A publisher that answers too little has not shown that it stored the rest.
+        None => Fate::Failed(Failure::Unavailable),
+    };
     judged
         .into_iter()
-        .map(|judged| match judged {
-            Err(fate) => fate,
-            // A publisher that answers too little has not shown that it stored the rest.
-            Ok(_) => match answers.next().unwrap_or(Err(Failure::Unavailable)) {
-                Ok(receipt) => Fate::Stored(receipt),
-                Err(failure) => Fate::Failed(failure),
-            },
-        })
+        .map(|fate| fate.unwrap_or_else(&mut published))
         .collect()
 }
 
