@@ -8,6 +8,25 @@ use super::{
 };
 
 impl Operations {
+    /// What both operations answer with. An empty delimiter is none.
+    async fn page(
+        &self,
+        bucket: &str,
+        prefix: &Option<String>,
+        delimiter: &Option<String>,
+        start: Start,
+        max_keys: usize,
+    ) -> S3Result<Page> {
+        let query = Query {
+            prefix: prefix.clone().unwrap_or_default(),
+            delimiter: delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+            start,
+            max_keys,
+        };
+        let bucket = bucket.to_owned();
+        self.on_folder(move |folder| folder.list(&bucket, &query)).await
+    }
+
     pub(super) async fn list_objects(
         &self,
         req: S3Request<ListObjectsInput>,
@@ -23,14 +42,9 @@ impl Operations {
             (Some(marker), Some(delimiter)) if marker.ends_with(delimiter.as_str()) => Start::AfterPrefix(marker),
             (Some(marker), _) => Start::After(marker),
         };
-        let query = Query {
-            prefix: input.prefix.clone().unwrap_or_default(),
-            delimiter: input.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
-            start,
-            max_keys,
-        };
-        let bucket = input.bucket.clone();
-        let page = self.on_folder(move |folder| folder.list(&bucket, &query)).await?;
+        let page = self
+            .page(&input.bucket, &input.prefix, &input.delimiter, start, max_keys)
+            .await?;
         let encode = encoder(input.encoding_type.as_ref());
         let next_marker = page.next.as_ref().and_then(|next| match next {
             Start::First => None,
@@ -64,14 +78,9 @@ impl Operations {
             (None, Some(key)) if !key.is_empty() => Start::After(key.clone()),
             _ => Start::First,
         };
-        let query = Query {
-            prefix: input.prefix.clone().unwrap_or_default(),
-            delimiter: input.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
-            start,
-            max_keys,
-        };
-        let bucket = input.bucket.clone();
-        let page = self.on_folder(move |folder| folder.list(&bucket, &query)).await?;
+        let page = self
+            .page(&input.bucket, &input.prefix, &input.delimiter, start, max_keys)
+            .await?;
         let encode = encoder(input.encoding_type.as_ref());
         let next = page.next.as_ref().map(Start::to_token);
         let (contents, common_prefixes) = entries(page, encode);
