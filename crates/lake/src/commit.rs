@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use deltalake_core::kernel::Metadata;
+use deltalake_core::kernel::{Action, Metadata, Remove};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,6 +14,8 @@ use crate::{
 
 /// The value of `ingest_path` for rows of the stream.
 pub const STREAM: &str = "stream";
+/// The value of `ingest_path` for rows of raw objects.
+pub const BATCH: &str = "batch";
 
 /// A Parquet file that a commit adds.
 #[derive(Debug, Clone)]
@@ -23,14 +25,16 @@ pub(crate) struct DataFile {
     pub(crate) size_bytes: u64,
     /// The partition: days since 1970.
     pub(crate) day: i32,
+    /// The partition: [`STREAM`] or [`BATCH`].
+    pub(crate) ingest_path: &'static str,
     pub(crate) statistics: String,
 }
 
 impl DataFile {
-    /// A new name below the partition of `day`. Nothing in it needs escaping in a URL.
-    pub(crate) fn new_path(day: i32) -> String {
+    /// A new name below the partition. Nothing in it needs escaping in a URL.
+    pub(crate) fn new_path(day: i32, ingest_path: &str) -> String {
         format!(
-            "{INGEST_DATE}={}/{INGEST_PATH}={STREAM}/part-{}.zstd.parquet",
+            "{INGEST_DATE}={}/{INGEST_PATH}={ingest_path}/part-{}.zstd.parquet",
             date(day),
             Uuid::new_v4()
         )
@@ -38,7 +42,7 @@ impl DataFile {
 }
 
 /// A day as partition values have it.
-fn date(day: i32) -> String {
+pub(crate) fn date(day: i32) -> String {
     NaiveDate::from_epoch_days(day).unwrap_or(NaiveDate::MAX).to_string()
 }
 
@@ -62,31 +66,72 @@ pub(crate) fn append(
 ) -> Result<Bytes, serde_json::Error> {
     let partitions = json!(PARTITION_COLUMNS).to_string();
     let head = info("WRITE", json!({"mode": "Append", "partitionBy": partitions}), id, now);
+    let actions = metadata_and_txns(txns, new_metadata, now).chain(added(files, now));
+    lines([head].into_iter().chain(actions))
+}
+
+/// A version that puts `files` in the place of `removed`, and adds columns if there is new metadata.
+pub(crate) fn replacement(
+    predicate: &str,
+    removed: Vec<Remove>,
+    files: &[DataFile],
+    txns: impl IntoIterator<Item = Txn>,
+    new_metadata: Option<&Metadata>,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Result<Bytes, serde_json::Error> {
+    let partitions = json!(PARTITION_COLUMNS).to_string();
+    let parameters = json!({"mode": "Overwrite", "partitionBy": partitions, "predicate": predicate});
+    let head = info("WRITE", parameters, id, now);
+    let removed = removed.into_iter().map(|remove| {
+        let remove = Remove {
+            deletion_timestamp: Some(now.timestamp_millis()),
+            data_change: true,
+            ..remove
+        };
+        serde_json::to_value(Action::Remove(remove))
+    });
+    let removed = removed.collect::<Result<Vec<_>, _>>()?;
+    let actions = metadata_and_txns(txns, new_metadata, now)
+        .chain(removed)
+        .chain(added(files, now));
+    lines([head].into_iter().chain(actions))
+}
+
+fn metadata_and_txns(
+    txns: impl IntoIterator<Item = Txn>,
+    new_metadata: Option<&Metadata>,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = Value> {
     let metadata = new_metadata.map(|metadata| json!({"metaData": metadata}));
     let moved_at = now.timestamp_millis();
     let txns = txns
         .into_iter()
-        .map(|txn| json!({"txn": {"appId": txn.app_id, "version": txn.version, "lastUpdated": moved_at}}));
-    let added = files.iter().map(|file| {
+        .map(move |txn| json!({"txn": {"appId": txn.app_id, "version": txn.version, "lastUpdated": moved_at}}));
+    metadata.into_iter().chain(txns)
+}
+
+fn added(files: &[DataFile], now: DateTime<Utc>) -> impl Iterator<Item = Value> {
+    files.iter().map(move |file| {
         json!({"add": {
             "path": file.path,
-            "partitionValues": {INGEST_DATE: date(file.day), INGEST_PATH: STREAM},
+            "partitionValues": {INGEST_DATE: date(file.day), INGEST_PATH: file.ingest_path},
             "size": file.size_bytes,
-            "modificationTime": moved_at,
+            "modificationTime": now.timestamp_millis(),
             "dataChange": true,
             "stats": file.statistics,
         }})
-    });
-    lines([head].into_iter().chain(metadata).chain(txns).chain(added))
+    })
 }
 
 /// `txnId` is how a writer that lost the answer to its put recognises its own commit.
 fn info(operation: &str, parameters: Value, id: &str, now: DateTime<Utc>) -> Value {
+    let is_blind_append = parameters["mode"] == "Append";
     json!({"commitInfo": {
         "timestamp": now.timestamp_millis(),
         "operation": operation,
         "operationParameters": parameters,
-        "isBlindAppend": operation == "WRITE",
+        "isBlindAppend": is_blind_append,
         "engineInfo": concat!("pinlake/", env!("CARGO_PKG_VERSION")),
         "txnId": id,
     }})
@@ -103,7 +148,7 @@ fn lines(actions: impl IntoIterator<Item = Value>) -> Result<Bytes, serde_json::
 
 #[cfg(test)]
 mod tests {
-    use deltalake_core::kernel::{Action, DataType, StructField, StructType, new_metadata};
+    use deltalake_core::kernel::{DataType, StructField, StructType, new_metadata};
 
     use super::*;
     use crate::{sequence::SequenceNumber, source::Source, watermarks::Watermarks};
@@ -146,9 +191,10 @@ mod tests {
     #[test]
     fn deltalake_reads_an_append() {
         let file = DataFile {
-            path: DataFile::new_path(19_675),
+            path: DataFile::new_path(19_675, STREAM),
             size_bytes: 7,
             day: 19_675,
+            ingest_path: STREAM,
             statistics: "{\"numRecords\":1}".to_owned(),
         };
         let number: SequenceNumber = "1000000000000000002".parse().unwrap();

@@ -2,7 +2,7 @@
 //!
 //! The list of files is none of its business, so that a handle stays small however large the table is.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -125,10 +125,22 @@ pub(crate) async fn snapshot(table: &str, log: &dyn LogStore) -> Result<Option<S
 }
 
 /// Every watermark of the table, in one pass over the log.
+pub(crate) async fn watermarks(log: &dyn LogStore, snapshot: Snapshot) -> Result<Watermarks, DeltaTableError> {
+    let mut watermarks = Watermarks::default();
+    for (app_id, version) in transactions(log, snapshot).await? {
+        watermarks.apply(&Txn { app_id, version });
+    }
+    Ok(watermarks)
+}
+
+/// The newest `txn` action of each app id, in one pass over the log.
 ///
 /// deltalake offers `transaction_version` for one app id, which reads the log once for each. A watermark has an app id
 /// for each limb and a table one watermark for each shard, so all are taken from a single replay instead.
-pub(crate) async fn watermarks(log: &dyn LogStore, snapshot: Snapshot) -> Result<Watermarks, DeltaTableError> {
+pub(crate) async fn transactions(
+    log: &dyn LogStore,
+    snapshot: Snapshot,
+) -> Result<BTreeMap<String, i64>, DeltaTableError> {
     let engine = log.engine(None);
     let scan = snapshot.into_scan_builder().build()?;
     let replay = move || {
@@ -137,16 +149,14 @@ pub(crate) async fn watermarks(log: &dyn LogStore, snapshot: Snapshot) -> Result
             .log_segment()
             .read_actions(engine.as_ref(), txn_schema()?)?;
         // Newest first: the first mention of an app id is the one that holds.
-        let mut newest = std::collections::BTreeMap::new();
+        let mut newest = BTreeMap::new();
         for batch in actions {
             let batch: RecordBatch = ArrowEngineData::try_from_engine_data(batch?.actions)?.into();
             for txn in txns(&batch) {
-                newest.entry(txn.app_id.clone()).or_insert(txn);
+                newest.entry(txn.app_id).or_insert(txn.version);
             }
         }
-        let mut watermarks = Watermarks::default();
-        newest.values().for_each(|txn| watermarks.apply(txn));
-        Ok(watermarks)
+        Ok(newest)
     };
     // The replay blocks on requests that the runtime makes for it.
     tokio::task::spawn_blocking(replay)

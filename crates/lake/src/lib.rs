@@ -7,6 +7,7 @@
 //! ```
 //!
 //! [`Landing`] is what a stream writes through: it sends each record of a batch to one of a dataset's two tables.
+//! [`Replacement`] is what the batch path writes through: it puts a day's rows in the place of those that the day had.
 //! [`Table`] is one warm handle. [`read_table`] and [`describe`] look at what came of it.
 //!
 //! # Invariants
@@ -23,13 +24,16 @@ mod credentials;
 mod encode;
 mod error;
 mod head;
+mod inputs;
 mod lake;
 mod landing;
 mod log;
 mod lookup;
+mod part_file;
 mod place;
 mod protocol;
 mod read;
+mod replace;
 mod rows;
 mod schema;
 mod sequence;
@@ -40,13 +44,15 @@ mod table;
 mod watermarks;
 
 pub use append::{Appended, Settled};
-pub use commit::STREAM;
+pub use commit::{BATCH, STREAM};
 pub use encode::properties as parquet_properties;
 pub use error::Error;
+pub use inputs::Inputs;
 pub use lake::{Kind, Lake, S3Options};
 pub use landing::{Batch, Landed, Landing, NotLanded};
 pub use read::{Description, describe, read_table};
-pub use rows::Rows;
+pub use replace::{Replaced, Replacement, batch_inputs};
+pub use rows::{Rows, with_bookkeeping};
 pub use schema::{
     FIELD, INGEST_DATE, INGEST_PATH, INGESTED_AT, ORIGIN, PARTITION_COLUMNS, PAYLOAD, REASON, quarantine_rows_schema,
 };

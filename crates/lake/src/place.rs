@@ -11,7 +11,7 @@ use pinlake_dataset::DatasetName;
 use uuid::Uuid;
 
 use crate::{
-    commit::{self, DataFile},
+    commit::{self, DataFile, STREAM},
     encode::encode,
     error::Error,
     head::Head,
@@ -20,7 +20,7 @@ use crate::{
     rows::Rows,
     schema::{self, PARTITION_COLUMNS},
     source::Source,
-    stats::statistics,
+    stats::{Counts, statistics},
 };
 
 /// Where a table is and what columns its writer wants; nothing of what is in it.
@@ -56,8 +56,8 @@ impl Place {
         self.log_store.as_ref()
     }
 
-    pub(crate) fn store(&self) -> &dyn ObjectStore {
-        self.store.as_ref()
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
     }
 
     /// The key of a file that the log names.
@@ -73,7 +73,8 @@ impl Place {
         }
     }
 
-    async fn load(&self, now: DateTime<Utc>) -> Result<Option<Head>, Error> {
+    /// Reads the newest state; `None` if there is no table.
+    pub(crate) async fn load(&self, now: DateTime<Utc>) -> Result<Option<Head>, Error> {
         Head::load(&self.name, self.log_store(), &self.wanted, now).await
     }
 
@@ -159,7 +160,7 @@ impl Place {
 
     async fn upload_day(&self, head: &Head, source: &Source, day: i32, rows: &Rows) -> Result<DataFile, Error> {
         let (bytes, statistics) = self.encode(head, source, rows)?;
-        let path = DataFile::new_path(day);
+        let path = DataFile::new_path(day, STREAM);
         let size_bytes = bytes.len() as u64;
         let key = self.key(&Path::from(path.as_str()));
         self.store
@@ -170,6 +171,7 @@ impl Place {
             path,
             size_bytes,
             day,
+            ingest_path: STREAM,
             statistics,
         })
     }
@@ -186,7 +188,9 @@ impl Place {
             table: self.name.clone(),
             source,
         })?;
-        let statistics = statistics(&batch, &encoded.metadata);
+        let mut counts = Counts::new(batch.schema());
+        counts.add(&batch);
+        let statistics = statistics(&counts, &encoded.metadata);
         Ok((encoded.bytes, statistics))
     }
 

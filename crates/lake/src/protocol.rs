@@ -3,7 +3,7 @@
 //! Delta tables say which features a writer must master. Pinlake appends files with plain columns and `txn` actions: that
 //! is writer version 2, or version 7 with features that an appender fulfils by doing nothing.
 
-use deltalake_core::kernel::Protocol;
+use deltalake_core::kernel::{Metadata, Protocol};
 
 use crate::error::Error;
 
@@ -12,7 +12,8 @@ use crate::error::Error;
 pub(crate) const CREATED: (i32, i32) = (1, 2);
 
 /// Features that do not concern an appender: what they forbid, it never does, and what they allow, it need not do.
-/// Invariants are among them because the columns are checked for some on their own.
+/// Invariants are among them because the columns are checked for some on their own; a day is replaced only after
+/// [`check_removal`].
 const HARMLESS: [&str; 4] = ["appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck"];
 
 /// # Errors
@@ -45,9 +46,37 @@ pub(crate) fn check(table: &str, protocol: &Protocol) -> Result<(), Error> {
     }
 }
 
+/// A table may have been made append-only by its owner.
+///
+/// # Errors
+/// [`Error::Unsupported`] if rows may not be removed from it.
+pub(crate) fn check_removal(table: &str, metadata: &Metadata) -> Result<(), Error> {
+    match metadata.configuration().get("delta.appendOnly").map(String::as_str) {
+        Some("true") => Err(Error::Unsupported {
+            table: table.to_owned(),
+            requirement: "that nothing is removed (`delta.appendOnly`)".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_removed_from_an_append_only_table() {
+        let columns = deltalake_core::kernel::StructType::try_new(Vec::new()).unwrap();
+        for (settings, refused) in [
+            (vec![], false),
+            (vec![("delta.appendOnly", "false")], false),
+            (vec![("delta.appendOnly", "true")], true),
+        ] {
+            let metadata =
+                deltalake_core::kernel::new_metadata(&columns, Vec::<String>::new(), settings.clone()).unwrap();
+            assert_eq!(check_removal("t", &metadata).is_err(), refused, "{settings:?}");
+        }
+    }
 
     fn checked(protocol: &str) -> Result<(), String> {
         check("t", &serde_json::from_str(protocol).unwrap()).map_err(|error| error.to_string())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, RecordBatch, StringBuilder, TimestampMicrosecondArray},
+    array::{ArrayRef, BooleanArray, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray},
     compute::filter_record_batch,
     datatypes::{Field, Schema},
     error::ArrowError,
@@ -130,23 +130,33 @@ impl Rows {
             write!(origins, "{source}/{number}").map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
             origins.append_value("");
         }
-        let ingested_at = TimestampMicrosecondArray::from(self.ingested_at.clone()).with_timezone("UTC");
-
-        let schema = self.records.schema();
-        let bookkeeping = [
-            Arc::new(Field::new(INGESTED_AT, timestamp(), true)),
-            Arc::new(Field::new(ORIGIN, arrow::datatypes::DataType::Utf8, true)),
-        ];
-        let fields: Vec<_> = schema.fields().iter().cloned().chain(bookkeeping).collect();
-        let columns: Vec<ArrayRef> = self
-            .records
-            .columns()
-            .iter()
-            .cloned()
-            .chain([Arc::new(ingested_at) as ArrayRef, Arc::new(origins.finish())])
-            .collect();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        with_bookkeeping(&self.records, self.ingested_at.clone(), origins.finish())
     }
+}
+
+/// `records` with `_ingested_at`, in microseconds since 1970, UTC, and `_origin`.
+///
+/// # Errors
+/// If the three are not equally long.
+pub fn with_bookkeeping(
+    records: &RecordBatch,
+    ingested_at: Vec<i64>,
+    origins: StringArray,
+) -> Result<RecordBatch, ArrowError> {
+    let ingested_at = TimestampMicrosecondArray::from(ingested_at).with_timezone("UTC");
+    let schema = records.schema();
+    let bookkeeping = [
+        Arc::new(Field::new(INGESTED_AT, timestamp(), true)),
+        Arc::new(Field::new(ORIGIN, arrow::datatypes::DataType::Utf8, true)),
+    ];
+    let fields: Vec<_> = schema.fields().iter().cloned().chain(bookkeeping).collect();
+    let columns: Vec<ArrayRef> = records
+        .columns()
+        .iter()
+        .cloned()
+        .chain([Arc::new(ingested_at) as ArrayRef, Arc::new(origins)])
+        .collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use arrow::{
     array::{Array, RecordBatch},
-    datatypes::{DataType, TimeUnit},
+    datatypes::{DataType, SchemaRef, TimeUnit},
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use parquet::file::{metadata::ParquetMetaData, statistics::Statistics};
@@ -22,27 +22,62 @@ const TEXT_CHARS: usize = 32;
 /// Appended to a cut maximum: above whatever was cut off.
 const TIE_BREAKER: char = char::MAX;
 
-/// The statistics of a file that holds `rows` and was written with `metadata`.
-pub(crate) fn statistics(rows: &RecordBatch, metadata: &ParquetMetaData) -> String {
+/// What a file's footer does not say of its columns: how many rows and how many nulls it was given.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    schema: SchemaRef,
+    rows: usize,
+    nulls: Vec<usize>,
+}
+
+impl Counts {
+    /// Of no rows yet.
+    pub(crate) fn new(schema: SchemaRef) -> Self {
+        let nulls = vec![0; schema.fields().len()];
+        Self { schema, rows: 0, nulls }
+    }
+
+    /// Adds rows of the same schema.
+    pub(crate) fn add(&mut self, rows: &RecordBatch) {
+        self.rows += rows.num_rows();
+        for (nulls, column) in self.nulls.iter_mut().zip(rows.columns()) {
+            *nulls += column.null_count();
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// The statistics of a file that holds the rows counted, and was written with `metadata`.
+pub(crate) fn statistics(counts: &Counts, metadata: &ParquetMetaData) -> String {
     let (mut minima, mut maxima, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
-        nulls.insert(field.name().clone(), column.null_count().into());
+    for (field, null_count) in counts.schema.fields().iter().zip(&counts.nulls) {
+        nulls.insert(field.name().clone(), (*null_count).into());
         // Only a leaf with the column's own name has bounds that mean something: a list's are those of its elements.
         let chunks: Vec<_> = metadata
             .row_groups()
             .iter()
             .flat_map(|group| group.columns())
             .filter(|chunk| chunk.column_path().parts() == [field.name().as_str()])
-            .filter_map(|chunk| chunk.statistics())
             .collect();
         let cut = if field.name() == ORIGIN { usize::MAX } else { TEXT_CHARS };
-        if let Some((minimum, maximum)) = bounds(field.data_type(), &chunks, cut) {
+        let Some(known) = chunks
+            .iter()
+            .map(|chunk| chunk.statistics())
+            .collect::<Option<Vec<_>>>()
+        else {
+            // A part without bounds could hold anything.
+            continue;
+        };
+        if let Some((minimum, maximum)) = bounds(field.data_type(), &known, cut) {
             minima.insert(field.name().clone(), minimum);
             maxima.insert(field.name().clone(), maximum);
         }
     }
     json!({
-        "numRecords": rows.num_rows(),
+        "numRecords": counts.rows,
         "minValues": minima,
         "maxValues": maxima,
         "nullCount": nulls,
@@ -144,7 +179,9 @@ mod tests {
     fn statistics_of(columns: Vec<(&str, ArrayRef)>) -> Value {
         let rows = RecordBatch::try_from_iter(columns).unwrap();
         let encoded = encode(&rows).unwrap();
-        serde_json::from_str(&statistics(&rows, &encoded.metadata)).unwrap()
+        let mut counts = Counts::new(rows.schema());
+        counts.add(&rows);
+        serde_json::from_str(&statistics(&counts, &encoded.metadata)).unwrap()
     }
 
     #[test]

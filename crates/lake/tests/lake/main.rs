@@ -4,5 +4,6 @@
 
 mod evolution;
 mod landing;
+mod replace;
 mod support;
 mod table;

@@ -130,6 +130,12 @@ pub(crate) fn later(seconds: i64) -> DateTime<Utc> {
 /// A row for each number, in the columns of [`pins`].
 pub(crate) fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
     let numbers: Vec<u64> = numbers.into_iter().collect();
+    rows_of(rows_batch(numbers.iter().copied()), &numbers)
+}
+
+/// The values of [`rows`].
+pub(crate) fn rows_batch(numbers: impl IntoIterator<Item = u64>) -> RecordBatch {
+    let numbers: Vec<u64> = numbers.into_iter().collect();
     let ind = Int32Array::from_iter_values(numbers.iter().map(|number| i32::try_from(*number).unwrap()));
     let title = StringArray::from_iter(
         numbers
@@ -137,7 +143,7 @@ pub(crate) fn rows(numbers: impl IntoIterator<Item = u64>) -> Rows {
             .map(|number| (number % 3 != 0).then(|| format!("title {number}"))),
     );
     let columns = [("ind", Arc::new(ind) as ArrayRef), ("title", Arc::new(title))];
-    rows_of(RecordBatch::try_from_iter(columns).unwrap(), &numbers)
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 /// A rejected record for each number.

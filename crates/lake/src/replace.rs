@@ -1,0 +1,299 @@
+//! Replacing a day of the batch path: rows in, in parts; one commit that puts them in the place of what the day had.
+//!
+//! ```text
+//! rows ─► row groups ─► Parquet files of a target size, uploaded in parts
+//!                                   └─► put version n+1 if absent: remove the day's files, add these, remember the inputs
+//!                                              ▲                       │ taken, or no answer
+//!                                              └── read n+1, …; list ◄─┘
+//!                                                  the day's files anew
+//! ```
+//!
+//! What the day had is listed as of the very version that the commit follows, so a compaction of the day, or another run
+//! for it, that was first is replaced as well and never doubled.
+//!
+//! # Invariants
+//! - A day replaced twice, by racing runs or with a commit whose answer was lost, holds its rows once
+//!   (`a_day_replaced_again_is_the_same`, `racing_replacements_leave_one`, `a_lost_answer_is_no_second_day`).
+//! - Other days, and the day's rows of the stream, stay as they are (`only_the_day_is_replaced`).
+//! - Memory is bounded by a row group and the parts of an upload, whatever the day's size.
+
+use arrow::array::RecordBatch;
+use chrono::{DateTime, NaiveDate, Utc};
+use deltalake_core::kernel::{Remove, Snapshot};
+use futures::{StreamExt as _, TryStreamExt as _};
+use pinlake_dataset::Definition;
+use uuid::Uuid;
+
+use crate::{
+    backoff,
+    commit::{self, BATCH, DataFile},
+    error::Error,
+    head::{self, Head},
+    inputs::Inputs,
+    lake::{Kind, Lake},
+    log::Put,
+    part_file::PartFile,
+    place::Place,
+    protocol,
+    schema::{self, INGEST_DATE, INGEST_PATH},
+    settings::Settings,
+};
+
+/// The rows of one day of the batch path on their way into one of a dataset's two tables.
+#[derive(Debug)]
+pub struct Replacement {
+    /// A file is closed when it has reached this size.
+    target_bytes: u64,
+    open: Option<PartFile>,
+    finished: Finished,
+}
+
+/// What is ready to be committed.
+#[derive(Debug)]
+struct Finished {
+    place: Place,
+    settings: Settings,
+    date: NaiveDate,
+    head: Head,
+    files: Vec<DataFile>,
+    rows: u64,
+}
+
+/// What a replacement did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Rows that the day has now.
+    pub rows: u64,
+    /// Files that hold them.
+    pub files: usize,
+    /// Their size, in bytes.
+    pub size_bytes: u64,
+    /// Files that the day had before.
+    pub removed_files: usize,
+    /// The version committed; `None` if the day had nothing and has nothing.
+    pub version: Option<u64>,
+    /// How often another writer, or a fault of the store, got in between.
+    pub conflicts: u32,
+}
+
+impl Replacement {
+    /// Begins: opens the dataset's table of this kind, and makes it if there is none. `target_bytes` is the size at which
+    /// a Parquet file is closed.
+    ///
+    /// # Errors
+    /// The store fails, or the table is not as the definition wants it.
+    pub async fn begin(
+        lake: &Lake,
+        kind: Kind,
+        definition: &Definition,
+        date: NaiveDate,
+        target_bytes: u64,
+        settings: Settings,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let columns = match kind {
+            Kind::Table => schema::table_schema(definition),
+            Kind::Quarantine => schema::quarantine_schema(),
+        };
+        let place = Place::new(lake, kind, definition.name(), columns)?;
+        Ok(Self {
+            target_bytes,
+            open: None,
+            finished: Finished {
+                head: place.open(now).await?,
+                place,
+                settings,
+                date,
+                files: Vec::new(),
+                rows: 0,
+            },
+        })
+    }
+
+    /// Adds rows: the dataset's columns (or the quarantine's), `_ingested_at` and `_origin`, as
+    /// [`with_bookkeeping`](crate::with_bookkeeping) gives them.
+    ///
+    /// # Errors
+    /// The store fails, or the rows have another shape.
+    pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Error> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let Finished { place, head, date, .. } = &self.finished;
+        let schema = &head.fit.file_schema;
+        let rows = schema::align(place.name(), rows, schema)?;
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => PartFile::create(place, schema, date.to_epoch_days())?,
+        };
+        file.write(place, &rows).await?;
+        let full = file.size_bytes() >= self.target_bytes;
+        self.open = Some(file);
+        self.finished.rows += rows.num_rows() as u64;
+        if full {
+            self.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the rows in the place of what the day had, in one commit that remembers `inputs`.
+    ///
+    /// # Errors
+    /// The store fails, or others win every race. The day is as it was then, unless the last put was carried out and its
+    /// answer lost; running the day again settles that.
+    pub async fn commit(mut self, inputs: Inputs, now: DateTime<Utc>) -> Result<Replaced, Error> {
+        if let Err(error) = self.close().await {
+            self.abandon().await;
+            return Err(error);
+        }
+        let mut in_doubt = false;
+        match self.finished.try_often(inputs, now, &mut in_doubt).await {
+            Ok(replaced) => Ok(replaced),
+            Err(error) => {
+                if !in_doubt {
+                    self.abandon().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives up: deletes what was uploaded. The day stays as it was.
+    pub async fn abandon(self) {
+        let Finished { place, files, .. } = &self.finished;
+        if let Some(file) = self.open {
+            file.abort(place).await;
+        }
+        place.delete(files).await;
+    }
+
+    async fn close(&mut self) -> Result<(), Error> {
+        if let Some(file) = self.open.take() {
+            let file = file.finish(&self.finished.place).await?;
+            self.finished.files.push(file);
+        }
+        Ok(())
+    }
+}
+
+impl Finished {
+    async fn try_often(&mut self, inputs: Inputs, now: DateTime<Utc>, in_doubt: &mut bool) -> Result<Replaced, Error> {
+        let id = Uuid::new_v4().to_string();
+        let mut replaced = Replaced {
+            rows: self.rows,
+            files: self.files.len(),
+            size_bytes: self.files.iter().map(|file| file.size_bytes).sum(),
+            ..Replaced::default()
+        };
+        let (mut failure, mut unexplained) = (None, 0);
+        for tried in 0..self.settings.commit_tries.get() {
+            if tried > 0 {
+                backoff::wait(tried - 1).await;
+            }
+            let removed = self.day_files().await?;
+            if !removed.is_empty() {
+                protocol::check_removal(self.place.name(), &self.head.metadata)?;
+            }
+            replaced.removed_files = removed.len();
+            let version = self.head.version + 1;
+            let body = commit::replacement(
+                &format!("{INGEST_DATE} = '{}' AND {INGEST_PATH} = '{BATCH}'", self.date),
+                removed,
+                &self.files,
+                inputs.txns(self.date),
+                self.head.fit.new_metadata.as_ref(),
+                &id,
+                now,
+            );
+            let body = body.map_err(|source| Error::Commit {
+                table: self.place.name().to_owned(),
+                version,
+                source,
+            })?;
+            match self.place.log.put(version, body).await {
+                Put::Done => {
+                    replaced.version = Some(version);
+                    return Ok(replaced);
+                }
+                Put::Taken => {
+                    failure = None;
+                    unexplained += 1;
+                }
+                Put::Unknown(error) => failure = Some(error),
+            }
+            *in_doubt = true;
+            replaced.conflicts += 1;
+
+            let before = self.head.version;
+            let mut ours = None;
+            let seen = |seen_version, seen_id: Option<&str>| {
+                if seen_id == Some(id.as_str()) {
+                    ours = Some(seen_version);
+                }
+            };
+            self.place.catch_up(&mut self.head, now, seen).await?;
+            if ours.is_some() {
+                replaced.version = ours;
+                return Ok(replaced);
+            }
+            if self.head.version > before {
+                // Somebody else has the version that was tried: ours cannot come into being any more.
+                *in_doubt = false;
+                unexplained = 0;
+            }
+            // The version exists and cannot be read: the log was cleaned up behind our back.
+            if unexplained > 1 {
+                self.head = self.place.open(now).await?;
+            }
+        }
+        let contention = || Error::Contention {
+            table: self.place.name().to_owned(),
+            tries: self.settings.commit_tries.get(),
+        };
+        Err(failure.unwrap_or_else(contention))
+    }
+
+    /// What the day has, as of the head.
+    async fn day_files(&self) -> Result<Vec<Remove>, Error> {
+        let failed = |source| Error::Log {
+            table: self.place.name().to_owned(),
+            source,
+        };
+        let log = self.place.log_store();
+        let snapshot = Snapshot::try_new(log, Some(self.head.version)).await.map_err(failed)?;
+        let date = self.date.to_string();
+        snapshot
+            .file_views(log, None)
+            .try_filter_map(|file| {
+                let partition = file.partition_values_map();
+                let is = |column, value: &str| partition.get(column).and_then(Option::as_deref) == Some(value);
+                let found = is(INGEST_DATE, &date) && is(INGEST_PATH, BATCH);
+                futures::future::ready(Ok(found.then(|| file.remove_action(true))))
+            })
+            .boxed()
+            .try_collect()
+            .await
+            .map_err(failed)
+    }
+}
+
+/// What a day of the batch path was last made from; `None` if it never was, or if there is no table.
+///
+/// # Errors
+/// [`Error::Log`] if the log cannot be read.
+pub async fn batch_inputs(
+    lake: &Lake,
+    kind: Kind,
+    definition: &Definition,
+    date: NaiveDate,
+) -> Result<Option<Inputs>, Error> {
+    let name = lake.folder(kind, definition.name()).to_string();
+    let log = lake.log_store(kind, definition.name())?;
+    let Some(snapshot) = head::snapshot(&name, log.as_ref()).await? else {
+        return Ok(None);
+    };
+    let transactions = head::transactions(log.as_ref(), snapshot)
+        .await
+        .map_err(|source| Error::Log { table: name, source })?;
+    Ok(Inputs::find(&transactions, date))
+}
