@@ -120,6 +120,20 @@ impl Lake {
         folder.collect()
     }
 
+    /// The key in [`store`](Self::store) of what is at `path` below the lake's root, e.g. `raw/pin` or
+    /// `results/run_date=2026-11-23/report.html`.
+    pub fn key(&self, path: &str) -> Path {
+        self.root.parts().chain(Path::from(path).parts()).collect()
+    }
+
+    /// What [`key`](Self::key) was given; the whole key if it is not below the lake's root.
+    pub fn relative(&self, key: &Path) -> String {
+        match key.prefix_match(&self.root) {
+            Some(parts) => parts.collect::<Path>().to_string(),
+            None => key.to_string(),
+        }
+    }
+
     /// A dataset's table as deltalake knows it, not loaded. Reports, upkeep and tests start from here.
     ///
     /// # Errors
@@ -203,6 +217,16 @@ mod tests {
             lake.log_store(Kind::Table, &pin()).unwrap().root_url().as_str(),
             "memory:///tables/pin/"
         );
+    }
+
+    #[test]
+    fn keys_are_below_the_root() {
+        for (url, expected) in [("s3://bucket", "raw/pin/x"), ("s3://bucket/a", "a/raw/pin/x")] {
+            let lake = Lake::open(url, &S3Options::default()).unwrap();
+            let key = lake.key("raw/pin/x");
+            assert_eq!(key.as_ref(), expected);
+            assert_eq!(lake.relative(&key), "raw/pin/x");
+        }
     }
 
     #[test]

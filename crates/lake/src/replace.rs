@@ -18,6 +18,7 @@
 //! - Memory is bounded by a row group and the parts of an upload, whatever the day's size.
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::{Remove, Snapshot};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -54,7 +55,9 @@ struct Finished {
     place: Place,
     settings: Settings,
     date: NaiveDate,
-    head: Head,
+    now: DateTime<Utc>,
+    /// `None` as long as nobody has asked for the table.
+    head: Option<Head>,
     files: Vec<DataFile>,
     rows: u64,
 }
@@ -77,12 +80,12 @@ pub struct Replaced {
 }
 
 impl Replacement {
-    /// Begins: opens the dataset's table of this kind, and makes it if there is none. `target_bytes` is the size at which
-    /// a Parquet file is closed.
+    /// Begins. Makes no request: the table is opened, and made, when there is something for it. `target_bytes` is the size
+    /// at which a Parquet file is closed.
     ///
     /// # Errors
-    /// The store fails, or the table is not as the definition wants it.
-    pub async fn begin(
+    /// [`Error::Location`] if the lake's address cannot hold the table.
+    pub fn new(
         lake: &Lake,
         kind: Kind,
         definition: &Definition,
@@ -95,15 +98,15 @@ impl Replacement {
             Kind::Table => schema::table_schema(definition),
             Kind::Quarantine => schema::quarantine_schema(),
         };
-        let place = Place::new(lake, kind, definition.name(), columns)?;
         Ok(Self {
             target_bytes,
             open: None,
             finished: Finished {
-                head: place.open(now).await?,
-                place,
+                place: Place::new(lake, kind, definition.name(), columns)?,
                 settings,
                 date,
+                now,
+                head: None,
                 files: Vec::new(),
                 rows: 0,
             },
@@ -114,13 +117,19 @@ impl Replacement {
     /// [`with_bookkeeping`](crate::with_bookkeeping) gives them.
     ///
     /// # Errors
-    /// The store fails, or the rows have another shape.
+    /// The store fails, the table is not as the definition wants it, or the rows have another shape.
     pub async fn write(&mut self, rows: &RecordBatch) -> Result<(), Error> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        let Finished { place, head, date, .. } = &self.finished;
-        let schema = &head.fit.file_schema;
+        let Finished {
+            place, date, now, head, ..
+        } = &mut self.finished;
+        let open = match head.take() {
+            Some(head) => head,
+            None => place.open(*now).await?,
+        };
+        let schema = &open.fit.file_schema;
         let rows = schema::align(place.name(), rows, schema)?;
         let mut file = match self.open.take() {
             Some(file) => file,
@@ -129,6 +138,7 @@ impl Replacement {
         file.write(place, &rows).await?;
         let full = file.size_bytes() >= self.target_bytes;
         self.open = Some(file);
+        *head = Some(open);
         self.finished.rows += rows.num_rows() as u64;
         if full {
             self.close().await?;
@@ -136,18 +146,19 @@ impl Replacement {
         Ok(())
     }
 
-    /// Puts the rows in the place of what the day had, in one commit that remembers `inputs`.
+    /// Puts the rows in the place of what the day had, in one commit that remembers the inputs, if there are any to
+    /// remember. Without them a day that had nothing and has nothing is not committed.
     ///
     /// # Errors
     /// The store fails, or others win every race. The day is as it was then, unless the last put was carried out and its
     /// answer lost; running the day again settles that.
-    pub async fn commit(mut self, inputs: Inputs, now: DateTime<Utc>) -> Result<Replaced, Error> {
+    pub async fn commit(mut self, inputs: Option<Inputs>) -> Result<Replaced, Error> {
         if let Err(error) = self.close().await {
             self.abandon().await;
             return Err(error);
         }
         let mut in_doubt = false;
-        match self.finished.try_often(inputs, now, &mut in_doubt).await {
+        match self.finished.commit(inputs, &mut in_doubt).await {
             Ok(replaced) => Ok(replaced),
             Err(error) => {
                 if !in_doubt {
@@ -177,7 +188,19 @@ impl Replacement {
 }
 
 impl Finished {
-    async fn try_often(&mut self, inputs: Inputs, now: DateTime<Utc>, in_doubt: &mut bool) -> Result<Replaced, Error> {
+    async fn commit(&mut self, inputs: Option<Inputs>, in_doubt: &mut bool) -> Result<Replaced, Error> {
+        let head = match (self.head.take(), inputs) {
+            (Some(head), _) => Some(head),
+            (None, Some(_)) => Some(self.place.open(self.now).await?),
+            (None, None) => self.place.load(self.now).await?,
+        };
+        match head {
+            Some(head) => self.try_often(head, inputs, in_doubt).await,
+            None => Ok(Replaced::default()),
+        }
+    }
+
+    async fn try_often(&self, mut head: Head, inputs: Option<Inputs>, in_doubt: &mut bool) -> Result<Replaced, Error> {
         let id = Uuid::new_v4().to_string();
         let mut replaced = Replaced {
             rows: self.rows,
@@ -190,26 +213,13 @@ impl Finished {
             if tried > 0 {
                 backoff::wait(tried - 1).await;
             }
-            let removed = self.day_files().await?;
-            if !removed.is_empty() {
-                protocol::check_removal(self.place.name(), &self.head.metadata)?;
-            }
+            let removed = self.day_files(&head).await?;
             replaced.removed_files = removed.len();
-            let version = self.head.version + 1;
-            let body = commit::replacement(
-                &format!("{INGEST_DATE} = '{}' AND {INGEST_PATH} = '{BATCH}'", self.date),
-                removed,
-                &self.files,
-                inputs.txns(self.date),
-                self.head.fit.new_metadata.as_ref(),
-                &id,
-                now,
-            );
-            let body = body.map_err(|source| Error::Commit {
-                table: self.place.name().to_owned(),
-                version,
-                source,
-            })?;
+            if removed.is_empty() && self.files.is_empty() && inputs.is_none() {
+                return Ok(replaced);
+            }
+            let version = head.version + 1;
+            let body = self.body(&head, removed, inputs, &id)?;
             match self.place.log.put(version, body).await {
                 Put::Done => {
                     replaced.version = Some(version);
@@ -224,26 +234,26 @@ impl Finished {
             *in_doubt = true;
             replaced.conflicts += 1;
 
-            let before = self.head.version;
+            let before = head.version;
             let mut ours = None;
             let seen = |seen_version, seen_id: Option<&str>| {
                 if seen_id == Some(id.as_str()) {
                     ours = Some(seen_version);
                 }
             };
-            self.place.catch_up(&mut self.head, now, seen).await?;
+            self.place.catch_up(&mut head, self.now, seen).await?;
             if ours.is_some() {
                 replaced.version = ours;
                 return Ok(replaced);
             }
-            if self.head.version > before {
+            if head.version > before {
                 // Somebody else has the version that was tried: ours cannot come into being any more.
                 *in_doubt = false;
                 unexplained = 0;
             }
             // The version exists and cannot be read: the log was cleaned up behind our back.
             if unexplained > 1 {
-                self.head = self.place.open(now).await?;
+                head = self.place.open(self.now).await?;
             }
         }
         let contention = || Error::Contention {
@@ -253,14 +263,35 @@ impl Finished {
         Err(failure.unwrap_or_else(contention))
     }
 
+    /// The commit that follows the head.
+    fn body(&self, head: &Head, removed: Vec<Remove>, inputs: Option<Inputs>, id: &str) -> Result<Bytes, Error> {
+        if !removed.is_empty() {
+            protocol::check_removal(self.place.name(), &head.metadata)?;
+        }
+        commit::replacement(
+            &format!("{INGEST_DATE} = '{}' AND {INGEST_PATH} = '{BATCH}'", self.date),
+            removed,
+            &self.files,
+            inputs.into_iter().flat_map(|inputs| inputs.txns(self.date)),
+            head.fit.new_metadata.as_ref(),
+            id,
+            self.now,
+        )
+        .map_err(|source| Error::Commit {
+            table: self.place.name().to_owned(),
+            version: head.version + 1,
+            source,
+        })
+    }
+
     /// What the day has, as of the head.
-    async fn day_files(&self) -> Result<Vec<Remove>, Error> {
+    async fn day_files(&self, head: &Head) -> Result<Vec<Remove>, Error> {
         let failed = |source| Error::Log {
             table: self.place.name().to_owned(),
             source,
         };
         let log = self.place.log_store();
-        let snapshot = Snapshot::try_new(log, Some(self.head.version)).await.map_err(failed)?;
+        let snapshot = Snapshot::try_new(log, Some(head.version)).await.map_err(failed)?;
         let date = self.date.to_string();
         snapshot
             .file_views(log, None)

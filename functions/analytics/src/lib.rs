@@ -8,8 +8,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod batch;
+mod event;
 mod facts;
 mod report;
 
+pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage};
+pub use event::{EventError, Order};
 pub use facts::{DatasetFacts, Facts, RejectionCount};
 pub use report::{Answer, Chart, ChartKind, Outcome, Report};

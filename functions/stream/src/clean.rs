@@ -3,14 +3,9 @@
 //! # Invariants
 //! - Rows and rejects together are the records (`every_record_is_a_row_or_a_reject`).
 
-use std::sync::Arc;
-
-use arrow::{
-    array::{ArrayRef, BinaryBuilder, RecordBatch, StringBuilder},
-    error::ArrowError,
-};
+use arrow::{array::RecordBatch, error::ArrowError};
 use pinlake_dataset::{Cleaner, Rejected};
-use pinlake_lake::{Batch, Rows, SequenceNumber, quarantine_rows_schema};
+use pinlake_lake::{Batch, Rows, SequenceNumber, quarantine_rows};
 
 use crate::envelope::Record;
 
@@ -54,7 +49,11 @@ pub(crate) fn clean(cleaner: &mut Cleaner, records: &[Record<'_>]) -> Result<Opt
     let accepted = cleaned.indices.into_iter().map(|index| given[index]);
     Ok(Some(Batch {
         rows: rows(cleaned.rows, accepted, records)?,
-        rejected: rows(rejects(&rejected)?, rejected.iter().map(|reject| reject.index), records)?,
+        rejected: rows(
+            quarantine_rows(&rejected)?,
+            rejected.iter().map(|reject| reject.index),
+            records,
+        )?,
         highest,
     }))
 }
@@ -67,26 +66,10 @@ fn rows(batch: RecordBatch, indices: impl Iterator<Item = usize>, records: &[Rec
     Rows::new(batch, numbers, arrivals)
 }
 
-/// Rejected records as the quarantine has them.
-fn rejects(rejected: &[Rejected]) -> Result<RecordBatch, ArrowError> {
-    let bytes = rejected.iter().map(|reject| reject.payload.len()).sum();
-    let mut payloads = BinaryBuilder::with_capacity(rejected.len(), bytes);
-    let (mut reasons, mut fields) = (StringBuilder::new(), StringBuilder::new());
-    for reject in rejected {
-        payloads.append_value(&reject.payload);
-        reasons.append_value(&reject.reason);
-        fields.append_option(reject.field.as_deref());
-    }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(payloads.finish()),
-        Arc::new(reasons.finish()),
-        Arc::new(fields.finish()),
-    ];
-    RecordBatch::try_new(quarantine_rows_schema(), columns)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use pinlake_dataset::{Catalog, Limits};
     use proptest::prelude::*;
 

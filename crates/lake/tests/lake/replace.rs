@@ -29,8 +29,8 @@ fn raw(numbers: std::ops::Range<u64>) -> RecordBatch {
     with_bookkeeping(&records, at, origins).unwrap()
 }
 
-async fn begin(lake: &TestLake, date: NaiveDate, target: u64) -> Replacement {
-    Replacement::begin(
+fn begin(lake: &TestLake, date: NaiveDate, target: u64) -> Replacement {
+    Replacement::new(
         &lake.lake,
         Kind::Table,
         &pins(),
@@ -39,14 +39,13 @@ async fn begin(lake: &TestLake, date: NaiveDate, target: u64) -> Replacement {
         Settings::default(),
         noon(),
     )
-    .await
     .unwrap()
 }
 
 async fn replace(lake: &TestLake, date: NaiveDate, numbers: std::ops::Range<u64>) -> Result<Replaced, Error> {
-    let mut replacement = begin(lake, date, TARGET).await;
+    let mut replacement = begin(lake, date, TARGET);
     replacement.write(&raw(numbers)).await?;
-    replacement.commit(inputs(1), noon()).await
+    replacement.commit(Some(inputs(1))).await
 }
 
 /// `ingest_date`, `ingest_path` and the last word of `_origin` of every row, sorted.
@@ -162,11 +161,11 @@ async fn a_refused_put_is_tried_again() {
 #[tokio::test]
 async fn a_day_is_cut_into_files_of_the_target_size() {
     let lake = TestLake::in_memory();
-    let mut replacement = begin(&lake, day(14), 1).await;
+    let mut replacement = begin(&lake, day(14), 1);
     for start in [0, 10, 20] {
         replacement.write(&raw(start..start + 10)).await.unwrap();
     }
-    let replaced = replacement.commit(inputs(1), noon()).await.unwrap();
+    let replaced = replacement.commit(Some(inputs(1))).await.unwrap();
     assert_eq!((replaced.rows, replaced.files), (30, 3));
     assert_eq!(lake.parquet_files(Kind::Table).await, 3);
     assert_eq!(stored(&lake).await, batch_rows("2023-11-14", 0..30));
@@ -178,7 +177,7 @@ async fn a_day_is_cut_into_files_of_the_target_size() {
 async fn what_is_given_up_leaves_nothing_behind() {
     let lake = TestLake::in_memory();
     replace(&lake, day(14), 0..3).await.unwrap();
-    let mut replacement = begin(&lake, day(14), 1).await;
+    let mut replacement = begin(&lake, day(14), 1);
     replacement.write(&raw(10..20)).await.unwrap();
     replacement.abandon().await;
     assert_eq!(lake.parquet_files(Kind::Table).await, 1);
@@ -189,8 +188,8 @@ async fn what_is_given_up_leaves_nothing_behind() {
 async fn an_empty_day_takes_the_rows_away() {
     let lake = TestLake::in_memory();
     replace(&lake, day(14), 0..3).await.unwrap();
-    let replacement = begin(&lake, day(14), TARGET).await;
-    let replaced = replacement.commit(inputs(2), noon()).await.unwrap();
+    let replacement = begin(&lake, day(14), TARGET);
+    let replaced = replacement.commit(Some(inputs(2))).await.unwrap();
     assert_eq!((replaced.rows, replaced.removed_files), (0, 1));
     assert!(stored(&lake).await.is_empty());
 }
@@ -204,13 +203,27 @@ async fn the_inputs_are_remembered_for_each_day() {
     };
     assert_eq!(remembered(day(14)).await, None);
     for digest in [7, 3] {
-        let mut replacement = begin(&lake, day(14), TARGET).await;
+        let mut replacement = begin(&lake, day(14), TARGET);
         replacement.write(&raw(0..2)).await.unwrap();
-        replacement.commit(inputs(digest), noon()).await.unwrap();
+        replacement.commit(Some(inputs(digest))).await.unwrap();
         assert_eq!(remembered(day(14)).await, Some(inputs(digest)));
     }
     assert_eq!(remembered(day(15)).await, None);
     // They are no watermarks.
     let table = describe(&lake.lake, Kind::Table, &name()).await.unwrap().unwrap();
     assert!(table.watermarks.is_empty());
+}
+
+#[tokio::test]
+async fn a_day_without_anything_makes_no_table() {
+    let lake = TestLake::in_memory();
+    let replaced = begin(&lake, day(14), TARGET).commit(None).await.unwrap();
+    assert_eq!(replaced, Replaced::default());
+    assert_eq!(describe(&lake.lake, Kind::Table, &name()).await.unwrap(), None);
+    replace(&lake, day(14), 0..3).await.unwrap();
+    assert_eq!(begin(&lake, day(15), TARGET).commit(None).await.unwrap().version, None);
+    assert_eq!(
+        begin(&lake, day(14), TARGET).commit(None).await.unwrap().removed_files,
+        1
+    );
 }

@@ -1,0 +1,312 @@
+//! The batch path: a day's raw objects into the day's partition of the dataset's two tables.
+//!
+//! ```text
+//! raw/<dataset>/date=…/*.gz ─► inflate ─► lines ─► portion: cleaner ─┬─ rows ─────► Replacement ─► tables/<dataset>
+//!       in parts                                                     └─ rejected ─► Replacement ─► quarantine/<dataset>
+//! ```
+//!
+//! The quarantine is committed first: if the run is broken off in between, the table still has the old digest of the
+//! day's objects, and the next run does the day again.
+//!
+//! # Invariants
+//! - A day can be cleaned again at any time, with the same outcome (`a_day_cleaned_twice_is_the_same`).
+//! - Rows + quarantined = lines that can be read, whatever is damaged (`damage_costs_only_what_it_hit`).
+//! - Memory does not grow with the day: objects are read in parts, rows are written in portions.
+//! - A day whose raw objects have gone is not taken for an empty one (`a_day_that_lost_objects_is_left_alone`).
+
+mod inflate;
+mod lines;
+mod objects;
+mod portion;
+
+use std::sync::Arc;
+
+use arrow::error::ArrowError;
+use chrono::{DateTime, NaiveDate, Utc};
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
+use pinlake_dataset::{Cleaner, Definition, Limits};
+use pinlake_lake::{Kind, Lake, Replaced, Replacement, batch_inputs};
+
+use self::{
+    inflate::Inflate,
+    lines::Lines,
+    objects::RawObject,
+    portion::{Cleaned, Portion},
+};
+
+/// More bytes of one line than this are kept apart. Far above what a record may have, so that what is merely too large
+/// is still seen whole by whoever looks into the quarantine.
+const LINE_BYTES: usize = 8 << 20;
+
+/// How the batch path cleans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSettings {
+    /// What a record may cost.
+    pub limits: Limits,
+    /// Size at which a Parquet file is closed, in bytes.
+    pub file_bytes: u64,
+    /// How tables are committed to.
+    pub lake: pinlake_lake::Settings,
+}
+
+/// What became of a dataset's day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanedDay {
+    /// Raw objects that were read.
+    pub objects: usize,
+    /// Their size, in bytes, as they are stored.
+    pub size_bytes: u64,
+    /// The day's partition of the table.
+    pub table: Replaced,
+    /// The day's partition of the quarantine.
+    pub quarantine: Replaced,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
+}
+
+/// A place at which a raw object could not be read on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{object}` {reason} (byte {offset} of {size_bytes})")]
+pub struct Damage {
+    /// The object's key, below the lake's root.
+    pub object: String,
+    /// About so many bytes into it.
+    pub offset: u64,
+    /// Its size.
+    pub size_bytes: u64,
+    /// What is wrong, as a predicate.
+    pub reason: &'static str,
+}
+
+/// Why a day was not cleaned. It stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The raw objects cannot be listed or read.
+    #[error("could not read `{key}`")]
+    Read {
+        /// The folder or the object.
+        key: String,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// A table cannot be written.
+    #[error(transparent)]
+    Lake(#[from] pinlake_lake::Error),
+    /// Rows do not have the shape of their definition: a mistake in this program.
+    #[error("rows of `{key}` have the wrong shape")]
+    Shape {
+        /// The object that they are from.
+        key: String,
+        /// What arrow said.
+        source: ArrowError,
+    },
+    /// There are fewer raw objects than when the day was last cleaned: they were expired or deleted, and cleaning the rest
+    /// would take the rows of the others out of the table.
+    #[error(
+        "{day} of `{dataset}` was cleaned from {before} raw objects and only {now} are left; its rows were left as they \
+         are (`\"force\": true` replaces them all the same)"
+    )]
+    Shrunk {
+        /// The dataset.
+        dataset: String,
+        /// The day.
+        day: NaiveDate,
+        /// Raw objects then.
+        before: u64,
+        /// Raw objects now.
+        now: u64,
+    },
+}
+
+/// Cleans days of one dataset.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    lake: Lake,
+    definition: Arc<Definition>,
+    settings: BatchSettings,
+}
+
+impl Batch {
+    /// Of a dataset in a lake. Makes no request.
+    pub fn new(lake: &Lake, definition: &Arc<Definition>, settings: BatchSettings) -> Self {
+        Self {
+            lake: lake.clone(),
+            definition: Arc::clone(definition),
+            settings,
+        }
+    }
+
+    /// Whether the day's raw objects are others than those that its rows were made from.
+    ///
+    /// # Errors
+    /// The objects or the table's log cannot be read.
+    pub async fn has_changed(&self, day: NaiveDate) -> Result<bool, BatchError> {
+        let objects = self.objects(day).await?;
+        let known = batch_inputs(&self.lake, Kind::Table, &self.definition, day).await?;
+        Ok(match known {
+            None => !objects.is_empty(),
+            Some(known) => known != objects::inputs(&objects),
+        })
+    }
+
+    /// Cleans the day: `None` if there is no raw object and there never was one. `force` also replaces a day that has
+    /// fewer objects than before.
+    ///
+    /// # Errors
+    /// The day is as it was then; its quarantine may be new already.
+    pub async fn clean(
+        &self,
+        day: NaiveDate,
+        force: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Option<CleanedDay>, BatchError> {
+        let objects = self.objects(day).await?;
+        let inputs = objects::inputs(&objects);
+        match batch_inputs(&self.lake, Kind::Table, &self.definition, day).await? {
+            None if objects.is_empty() => return Ok(None),
+            Some(before) if before.objects > inputs.objects && !force => {
+                return Err(BatchError::Shrunk {
+                    dataset: self.definition.name().to_string(),
+                    day,
+                    before: before.objects,
+                    now: inputs.objects,
+                });
+            }
+            _ => {}
+        }
+        let mut run = Run {
+            table: self.begin(Kind::Table, day, now)?,
+            quarantine: self.begin(Kind::Quarantine, day, now)?,
+            damage: Vec::new(),
+        };
+        if let Err(error) = self.read_all(&objects, &mut run).await {
+            run.table.abandon().await;
+            run.quarantine.abandon().await;
+            return Err(error);
+        }
+        let quarantine = match run.quarantine.commit(None).await {
+            Ok(replaced) => replaced,
+            Err(error) => {
+                run.table.abandon().await;
+                return Err(error.into());
+            }
+        };
+        Ok(Some(CleanedDay {
+            objects: objects.len(),
+            size_bytes: objects.iter().map(|object| object.size_bytes).sum(),
+            table: run.table.commit(Some(inputs)).await?,
+            quarantine,
+            damage: run.damage,
+        }))
+    }
+
+    async fn objects(&self, day: NaiveDate) -> Result<Vec<RawObject>, BatchError> {
+        let listed = objects::list(&self.lake, self.definition.name(), day).await;
+        listed.map_err(|source| BatchError::Read {
+            key: format!("raw/{}/date={day}", self.definition.name()),
+            source,
+        })
+    }
+
+    fn begin(&self, kind: Kind, day: NaiveDate, now: DateTime<Utc>) -> Result<Replacement, BatchError> {
+        let BatchSettings { file_bytes, lake, .. } = self.settings;
+        Ok(Replacement::new(
+            &self.lake,
+            kind,
+            &self.definition,
+            day,
+            file_bytes,
+            lake,
+            now,
+        )?)
+    }
+
+    async fn read_all(&self, objects: &[RawObject], run: &mut Run) -> Result<(), BatchError> {
+        let mut cleaner = Cleaner::new(Arc::clone(&self.definition), self.settings.limits);
+        for object in objects {
+            self.read(object, &mut cleaner, run).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads one object from beginning to end, however damaged it is.
+    async fn read(&self, object: &RawObject, cleaner: &mut Cleaner, run: &mut Run) -> Result<(), BatchError> {
+        let failed = |source| BatchError::Read {
+            key: object.key.clone(),
+            source,
+        };
+        let mut chunks = self
+            .lake
+            .store()
+            .get(&object.location)
+            .await
+            .map_err(failed)?
+            .into_stream()
+            .fuse();
+        let (mut inflate, mut lines) = (Inflate::new(), Lines::new(LINE_BYTES));
+        let mut portion = Portion::new(cleaner, object);
+        let mut text = Vec::new();
+        loop {
+            let chunk = chunks.try_next().await.map_err(failed)?;
+            let mut input = chunk.as_deref().unwrap_or_default();
+            let mut broken = match chunk {
+                Some(_) => None,
+                None => inflate.finish(&mut text),
+            };
+            let mut went_back = false;
+            loop {
+                lines.push(&text, |line| portion.push(line));
+                text.clear();
+                if let Some(broken) = broken {
+                    lines.damage(|line| portion.push(line));
+                    run.damaged(object, &broken);
+                }
+                if portion.is_full() {
+                    run.write(object, portion.finish()).await?;
+                }
+                if input.is_empty() && !inflate.is_behind() {
+                    break;
+                }
+                went_back |= chunk.is_none();
+                broken = inflate.step(&mut input, &mut text);
+            }
+            // What was looked at again after the end may have ended otherwise.
+            if chunk.is_none() && !went_back {
+                break;
+            }
+        }
+        lines.finish(|line| portion.push(line));
+        run.write(object, portion.finish()).await
+    }
+}
+
+/// A day that is being cleaned.
+struct Run {
+    table: Replacement,
+    quarantine: Replacement,
+    damage: Vec<Damage>,
+}
+
+impl Run {
+    async fn write(&mut self, object: &RawObject, cleaned: Result<Cleaned, ArrowError>) -> Result<(), BatchError> {
+        let cleaned = cleaned.map_err(|source| BatchError::Shape {
+            key: object.key.clone(),
+            source,
+        })?;
+        self.quarantine.write(&cleaned.rejected).await?;
+        self.table.write(&cleaned.rows).await?;
+        Ok(())
+    }
+
+    fn damaged(&mut self, object: &RawObject, broken: &inflate::Break) {
+        let damage = Damage {
+            object: object.key.clone(),
+            offset: broken.offset,
+            size_bytes: object.size_bytes,
+            reason: broken.reason,
+        };
+        tracing::error!(%damage, "a raw object is damaged");
+        self.damage.push(damage);
+    }
+}
