@@ -1,12 +1,14 @@
 //! Where a function's dataset definitions come from: compiled in, a folder, or an S3 prefix.
 //!
-//! `crates/dataset` is pure and takes texts; this crate fetches them, once, when a function starts.
+//! `crates/dataset` is pure and takes texts; this crate fetches them, once, when a function starts. What else a function
+//! is told by files, as reports, is fetched the same way: [`read_files`].
 
-use std::path::Path;
+mod files;
 
 use aws_config::SdkConfig;
-use aws_sdk_s3::{Client, error::DisplayErrorContext};
 use pinlake_dataset::{Catalog, DefinitionError};
+
+pub use files::{FilesError, read_files, read_files_at};
 
 /// Why there are no definitions to work with.
 #[derive(Debug, thiserror::Error)]
@@ -25,43 +27,26 @@ pub enum Error {
         /// Where they were looked for.
         from: String,
     },
-    /// A folder or file cannot be read.
-    #[error("could not read `{path}`")]
-    Read {
-        /// The folder or file.
-        path: String,
-        /// What the file system answered.
-        source: std::io::Error,
-    },
-    /// S3 did not give the definitions.
-    #[error("could not fetch `{uri}`: {reason}")]
-    Fetch {
-        /// The prefix or object.
-        uri: String,
-        /// What S3 answered, with its causes.
-        reason: String,
-    },
-    /// The setting is no folder and no S3 prefix.
-    #[error("`{uri}` is no S3 prefix: it needs a bucket, as in `s3://bucket/datasets/`")]
-    NoBucket {
-        /// The setting's value.
-        uri: String,
-    },
+    /// The files cannot be had.
+    #[error(transparent)]
+    Files(#[from] FilesError),
 }
+
+/// What the name of a definition's file ends with.
+const EXTENSION: &str = "toml";
 
 /// Loads the definitions: those compiled in when `from` is `None`, else all `*.toml` files directly in a folder or below
 /// `s3://bucket/prefix/`. An S3 client is built only when it is needed: building one costs a cold start.
 pub async fn load(from: Option<&str>, aws: &SdkConfig) -> Result<Catalog, Error> {
     match from {
         None => Ok(Catalog::built_in()),
-        Some(uri) if uri.starts_with("s3://") => parse(uri, read_prefix(uri, &Client::new(aws)).await?),
-        Some(path) => load_path(path),
+        Some(uri) => parse(uri, read_files(uri, EXTENSION, aws).await?),
     }
 }
 
 /// Loads all `*.toml` files directly in a folder, or one such file.
 pub fn load_path(path: &str) -> Result<Catalog, Error> {
-    parse(path, read_path(path)?)
+    parse(path, read_files_at(path, EXTENSION)?)
 }
 
 fn parse(from: &str, files: Vec<(String, String)>) -> Result<Catalog, Error> {
@@ -73,78 +58,6 @@ fn parse(from: &str, files: Vec<(String, String)>) -> Result<Catalog, Error> {
         from: from.to_owned(),
         source,
     })
-}
-
-fn read_path(path: &str) -> Result<Vec<(String, String)>, Error> {
-    let fault = |path: &Path| {
-        let path = path.display().to_string();
-        |source| Error::Read { path, source }
-    };
-    let root = Path::new(path);
-    let mut paths = vec![root.to_owned()];
-    if root.is_dir() {
-        let entries = std::fs::read_dir(root).map_err(fault(root))?;
-        paths = entries
-            .map(|entry| entry.map(|entry| entry.path()).map_err(fault(root)))
-            .collect::<Result<_, _>>()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        paths.sort();
-    }
-    let read = |path: std::path::PathBuf| {
-        let text = std::fs::read_to_string(&path).map_err(fault(&path))?;
-        Ok((path.display().to_string(), text))
-    };
-    paths.into_iter().map(read).collect()
-}
-
-async fn read_prefix(uri: &str, client: &Client) -> Result<Vec<(String, String)>, Error> {
-    let (bucket, prefix) = uri
-        .trim_start_matches("s3://")
-        .split_once('/')
-        .unwrap_or((uri.trim_start_matches("s3://"), ""));
-    if bucket.is_empty() {
-        return Err(Error::NoBucket { uri: uri.to_owned() });
-    }
-    let folder = match prefix.trim_matches('/') {
-        "" => String::new(),
-        prefix => format!("{prefix}/"),
-    };
-    let mut pages = client
-        .list_objects_v2()
-        .bucket(bucket)
-        .prefix(&folder)
-        .delimiter("/")
-        .into_paginator()
-        .send();
-    let mut files = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| fetch_error(uri, &error))?;
-        for key in page
-            .contents()
-            .iter()
-            .filter_map(|object| object.key())
-            .filter(|key| key.ends_with(".toml"))
-        {
-            let object = format!("s3://{bucket}/{key}");
-            let answer = client.get_object().bucket(bucket).key(key).send().await;
-            let body = answer
-                .map_err(|error| fetch_error(&object, &error))?
-                .body
-                .collect()
-                .await;
-            let bytes = body.map_err(|error| fetch_error(&object, &error))?.to_vec();
-            let text = String::from_utf8(bytes).map_err(|error| fetch_error(&object, &error))?;
-            files.push((object, text));
-        }
-    }
-    Ok(files)
-}
-
-fn fetch_error<E: std::error::Error>(uri: &str, error: &E) -> Error {
-    Error::Fetch {
-        uri: uri.to_owned(),
-        reason: DisplayErrorContext(error).to_string(),
-    }
 }
 
 #[cfg(test)]

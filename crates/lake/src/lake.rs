@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use deltalake_core::{
     DeltaTable,
+    kernel::Snapshot,
     logstore::{LogStore, StorageConfig, default_logstore},
 };
 use object_store::{
@@ -13,7 +14,7 @@ use object_store::{
 use pinlake_dataset::DatasetName;
 use url::Url;
 
-use crate::{credentials::SdkCredentials, error::Error};
+use crate::{credentials::SdkCredentials, error::Error, head};
 
 /// Which of a dataset's two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -134,6 +135,15 @@ impl Lake {
         }
     }
 
+    /// The newest version of a dataset's table, for an engine to read; `None` if there is no table.
+    ///
+    /// # Errors
+    /// [`Error::Log`] if the log cannot be read.
+    pub async fn snapshot(&self, kind: Kind, dataset: &DatasetName) -> Result<Option<Snapshot>, Error> {
+        let log = self.log_store(kind, dataset)?;
+        head::snapshot(self.folder(kind, dataset).as_ref(), log.as_ref()).await
+    }
+
     /// A dataset's table as deltalake knows it, not loaded. Reports, upkeep and tests start from here.
     ///
     /// # Errors
@@ -209,6 +219,11 @@ mod tests {
         ] {
             let lake = Lake::open(url, &S3Options::default()).unwrap();
             assert_eq!(lake.folder(Kind::Table, &pin()).as_ref(), expected, "{url}");
+            assert_eq!(
+                lake.key("results/x.json").as_ref(),
+                expected.replace("tables/pin", "results/x.json"),
+                "{url}"
+            );
             assert!(lake.url().as_str().ends_with('/'), "{url}");
         }
         let lake = Lake::open("memory:///", &S3Options::default()).unwrap();

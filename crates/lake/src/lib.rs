@@ -57,6 +57,7 @@ pub use replace::{Replaced, Replacement, batch_inputs};
 pub use rows::{Rows, with_bookkeeping};
 pub use schema::{
     FIELD, INGEST_DATE, INGEST_PATH, INGESTED_AT, ORIGIN, PARTITION_COLUMNS, PAYLOAD, REASON, quarantine_rows_schema,
+    quarantine_schema, table_schema,
 };
 pub use sequence::{SequenceNumber, SequenceNumberError};
 pub use settings::{Settings, SettingsError};

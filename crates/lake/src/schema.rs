@@ -47,7 +47,7 @@ pub(crate) fn timestamp() -> DataType {
 }
 
 /// The columns of a dataset's table.
-pub(crate) fn table_schema(definition: &Definition) -> SchemaRef {
+pub fn table_schema(definition: &Definition) -> SchemaRef {
     with_bookkeeping(definition.schema().fields().iter().map(|field| field.as_ref().clone()))
 }
 
@@ -61,7 +61,7 @@ pub fn quarantine_rows_schema() -> SchemaRef {
 }
 
 /// The columns of a quarantine table.
-pub(crate) fn quarantine_schema() -> SchemaRef {
+pub fn quarantine_schema() -> SchemaRef {
     with_bookkeeping(
         quarantine_rows_schema()
             .fields()

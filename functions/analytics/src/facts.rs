@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
+use arrow::{
+    array::{Array as _, AsArray as _},
+    datatypes::{Int64Type, TimestampMicrosecondType},
+};
 use chrono::{DateTime, NaiveDate, Utc};
-use pinlake_dataset::DatasetName;
+use pinlake_dataset::{DatasetName, Definition};
+use pinlake_lake::{FIELD, INGEST_DATE, INGESTED_AT, REASON};
+
+use crate::query::{QueryError, Session, quoted};
 
 /// The facts of a run.
 #[derive(Debug, Clone)]
@@ -48,4 +55,68 @@ pub struct RejectionCount {
     pub reason: String,
     /// Records.
     pub count: u64,
+}
+
+/// How many reasons are told.
+const REASONS: usize = 5;
+
+/// Collects what there is to say of each dataset, in the catalog's order. `run_date` is the run's day, UTC.
+///
+/// # Errors
+/// A table cannot be read.
+pub async fn collect(session: &Session, run_date: NaiveDate) -> Result<Vec<DatasetFacts>, QueryError> {
+    let mut datasets = Vec::new();
+    for definition in session.datasets() {
+        datasets.push(of_dataset(session, definition, run_date).await?);
+    }
+    Ok(datasets)
+}
+
+async fn of_dataset(
+    session: &Session,
+    definition: &Definition,
+    run_date: NaiveDate,
+) -> Result<DatasetFacts, QueryError> {
+    let name = definition.name();
+    let (all, quarantine) = (quoted(&format!("{name}_all")), quoted(&format!("{name}_quarantine")));
+    let key: Vec<_> = definition.key().iter().map(|column| quoted(column)).collect();
+    let that_day = format!("{INGEST_DATE} = DATE '{run_date}'");
+    Ok(DatasetFacts {
+        name: name.clone(),
+        rows: count(session, &all).await?,
+        keys: count(session, &format!("(SELECT DISTINCT {} FROM {all})", key.join(", "))).await?,
+        new_rows: count(session, &format!("{all} WHERE {that_day}")).await?,
+        quarantined: count(session, &format!("{quarantine} WHERE {that_day}")).await?,
+        reasons: reasons(session, &format!("{quarantine} WHERE {that_day}")).await?,
+        newest: newest(session, &all).await?,
+    })
+}
+
+async fn count(session: &Session, from: &str) -> Result<u64, QueryError> {
+    let answer = session.ask(&format!("SELECT COUNT(*) FROM {from}")).await?;
+    let counts = answer.rows.column(0).as_primitive::<Int64Type>();
+    Ok(counts.iter().flatten().map(i64::unsigned_abs).sum())
+}
+
+async fn reasons(session: &Session, from: &str) -> Result<Vec<RejectionCount>, QueryError> {
+    let sql = format!(
+        "SELECT {FIELD}, COALESCE({REASON}, '') AS {REASON}, COUNT(*) AS times FROM {from} \
+         GROUP BY 1, 2 ORDER BY times DESC, {FIELD} NULLS FIRST, {REASON} LIMIT {REASONS}"
+    );
+    let rows = session.ask(&sql).await?.rows;
+    let (fields, reasons) = (rows.column(0).as_string::<i32>(), rows.column(1).as_string::<i32>());
+    let times = rows.column(2).as_primitive::<Int64Type>();
+    Ok((0..rows.num_rows())
+        .map(|row| RejectionCount {
+            field: fields.is_valid(row).then(|| fields.value(row).to_owned()),
+            reason: reasons.value(row).to_owned(),
+            count: times.value(row).unsigned_abs(),
+        })
+        .collect())
+}
+
+async fn newest(session: &Session, all: &str) -> Result<Option<DateTime<Utc>>, QueryError> {
+    let answer = session.ask(&format!("SELECT MAX({INGESTED_AT}) FROM {all}")).await?;
+    let newest = answer.rows.column(0).as_primitive::<TimestampMicrosecondType>();
+    Ok(newest.iter().flatten().next().and_then(DateTime::from_timestamp_micros))
 }

@@ -11,9 +11,14 @@
 mod batch;
 mod event;
 mod facts;
+mod query;
 mod report;
+mod reports;
+pub mod results;
 
 pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage};
 pub use event::{EventError, Order};
-pub use facts::{DatasetFacts, Facts, RejectionCount};
+pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
+pub use query::{QueryError, QuerySettings, QuerySettingsError, Session, run_reports};
 pub use report::{Answer, Chart, ChartKind, Outcome, Report};
+pub use reports::{Mistake, ReportError, Reports, ReportsError};

@@ -1,0 +1,197 @@
+//! Questions in SQL over the lake.
+//!
+//! ```text
+//! tables/<dataset> ─────► <dataset>_all ─► latest row of each key ─► <dataset>
+//! quarantine/<dataset> ─► <dataset>_quarantine            question ─► plan ─► only reading? ─► Answer
+//! ```
+//!
+//! A session sees each table in the version that was newest when it was opened, with the columns of the definition, then
+//! those that only the table has, then the bookkeeping. A table that nobody has written yet is empty.
+//!
+//! # Invariants
+//! - A key has one row in `<dataset>`, the one that arrived last (`the_latest_row_of_a_key_is_seen`).
+//! - Every column of the definition can be asked for, whether the table has it yet or not
+//!   (`a_table_is_seen_with_the_columns_of_its_definition`).
+//! - Nothing is written, whatever is asked (`only_questions_are_answered`).
+//! - What a question may take is bounded: beyond its memory it spills (`a_question_spills_instead_of_growing`), and an
+//!   answer that does not fit is refused.
+//! - Text is `Utf8`, whatever the engine reads it as (`answers_have_plain_types`).
+
+mod answer;
+mod run;
+mod settings;
+mod tables;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use datafusion::{
+    error::DataFusionError,
+    execution::{context::SQLOptions, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
+    logical_expr::LogicalPlan,
+    prelude::{DataFrame, SessionConfig, SessionContext},
+    sql::parser::DFParser,
+};
+use futures::FutureExt as _;
+use pinlake_dataset::{Catalog, Definition};
+use pinlake_lake::Lake;
+
+use crate::report::Answer;
+
+pub use run::run_reports;
+pub(crate) use tables::quoted;
+pub use settings::{QuerySettings, QuerySettingsError};
+
+/// A query engine over the tables of a lake, as they were when it was opened.
+pub struct Session {
+    context: SessionContext,
+    datasets: Vec<Arc<Definition>>,
+    settings: QuerySettings,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// A table cannot be opened.
+    #[error("could not open the tables of `{dataset}`")]
+    Table {
+        /// The dataset.
+        dataset: String,
+        /// What the lake said.
+        source: Box<pinlake_lake::Error>,
+    },
+    /// The engine cannot be set up over the tables.
+    #[error("could not set up the query engine")]
+    Engine(#[source] Box<DataFusionError>),
+    /// It is no question, or more than one: nothing was done.
+    #[error("only one question at a time is answered: {reason}")]
+    Refused {
+        /// What it is instead.
+        reason: String,
+    },
+    /// The SQL is wrong: a fault of who asks.
+    #[error("the question cannot be understood")]
+    Question(#[source] Box<DataFusionError>),
+    /// The engine failed while it looked for the answer.
+    #[error("the question could not be answered")]
+    Failed(#[source] Box<DataFusionError>),
+    /// The answer does not fit.
+    #[error("the answer is larger than {limit_bytes} bytes: ask for less of it, or set a LIMIT")]
+    TooLarge {
+        /// What an answer may take.
+        limit_bytes: usize,
+    },
+    /// The engine has a mistake of its own.
+    #[error("the query engine broke down: {message}")]
+    Panicked {
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Session {
+    /// Opens every table of the catalog's datasets in its newest version.
+    ///
+    /// # Errors
+    /// [`QueryError::Table`] if a log cannot be read, [`QueryError::Engine`] if the engine refuses a table.
+    pub async fn open(lake: &Lake, catalog: &Catalog, settings: QuerySettings) -> Result<Self, QueryError> {
+        let engine = |error: DataFusionError| QueryError::Engine(Box::new(error));
+        let context = context(&settings).map_err(engine)?;
+        // The lake's own store, so that the engine reads with the lake's credentials and from nowhere else.
+        context.register_object_store(lake.url(), Arc::clone(lake.store()));
+        let datasets: Vec<_> = catalog.iter().map(Arc::clone).collect();
+        for definition in &datasets {
+            tables::register(&context, lake, definition).await?;
+        }
+        Ok(Self {
+            context,
+            datasets,
+            settings,
+        })
+    }
+
+    /// The datasets that can be asked about, by name.
+    pub fn datasets(&self) -> &[Arc<Definition>] {
+        &self.datasets
+    }
+
+    /// Answers a question in SQL: one `SELECT`, or `EXPLAIN` of one.
+    ///
+    /// # Errors
+    /// [`QueryError`], of any kind but those of [`open`](Self::open).
+    pub async fn ask(&self, sql: &str) -> Result<Answer, QueryError> {
+        match AssertUnwindSafe(self.answer(sql)).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(panic) => Err(QueryError::Panicked {
+                message: panic_message(panic.as_ref()),
+            }),
+        }
+    }
+
+    async fn answer(&self, sql: &str) -> Result<Answer, QueryError> {
+        let plan = self.plan(sql).await?;
+        let failed = |error: DataFusionError| QueryError::Failed(Box::new(error));
+        let frame = DataFrame::new(self.context.state(), plan);
+        let schema = Arc::clone(frame.schema().inner());
+        let stream = frame.execute_stream().await.map_err(failed)?;
+        answer::collect(stream, &schema, self.settings.answer_bytes).await
+    }
+
+    async fn plan(&self, sql: &str) -> Result<LogicalPlan, QueryError> {
+        let question = |error: DataFusionError| QueryError::Question(Box::new(error));
+        let mut statements = DFParser::parse_sql(sql).map_err(question)?;
+        let statement = match statements.pop_front() {
+            Some(statement) if statements.is_empty() => statement,
+            first => {
+                let reason = match first {
+                    None => "there is none".to_owned(),
+                    Some(_) => format!("there are {}", statements.len() + 1),
+                };
+                return Err(QueryError::Refused { reason });
+            }
+        };
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(question)?;
+        let reading = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        reading.verify_plan(&plan).map_err(|error| QueryError::Refused {
+            reason: format!("this one would do more than read ({})", error.strip_backtrace()),
+        })?;
+        Ok(plan)
+    }
+}
+
+fn context(settings: &QuerySettings) -> Result<SessionContext, DataFusionError> {
+    let mut runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
+        .with_max_temp_directory_size(settings.spill_bytes);
+    if let Some(folder) = &settings.spill_folder {
+        runtime = runtime.with_temp_file_path(folder);
+    }
+    let config = SessionConfig::new()
+        .with_information_schema(true)
+        .set_str("datafusion.execution.time_zone", "UTC")
+        // A hash join holds one side in memory and cannot spill; a merge join can. The rows of a key come sorted anyway.
+        .set_bool("datafusion.optimizer.prefer_hash_join", false);
+    Ok(SessionContext::new_with_config_rt(config, runtime.build_arc()?))
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it does not say why").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_what_it_said() {
+        let caught = |panic: fn()| panic_message(std::panic::catch_unwind(panic).unwrap_err().as_ref());
+        assert_eq!(caught(|| panic!("of a kind")), "of a kind");
+        let formatted = || panic!("number {}", std::hint::black_box(7));
+        assert_eq!(caught(formatted), "number 7");
+        assert_eq!(caught(|| std::panic::panic_any(1)), "it does not say why");
+    }
+}
