@@ -38,8 +38,8 @@ use pinlake_lake::Lake;
 use crate::report::Answer;
 
 pub use run::run_reports;
-pub(crate) use tables::quoted;
 pub use settings::{QuerySettings, QuerySettingsError};
+pub(crate) use tables::quoted;
 
 /// A query engine over the tables of a lake, as they were when it was opened.
 pub struct Session {
@@ -87,6 +87,12 @@ pub enum QueryError {
         message: String,
     },
 }
+
+/// What a thread of the engine should have for itself.
+const THREAD_BYTES: usize = 32 << 20;
+/// The part of the memory that each sort sets aside for merging. A question over three datasets has a sort for each, on
+/// every thread; the engine's own 10 MB would leave little of a small memory.
+const SORT_SHARE: usize = 128;
 
 impl Session {
     /// Opens every table of the catalog's datasets in its newest version.
@@ -149,7 +155,12 @@ impl Session {
                 return Err(QueryError::Refused { reason });
             }
         };
-        let plan = self.context.state().statement_to_plan(statement).await.map_err(question)?;
+        let plan = self
+            .context
+            .state()
+            .statement_to_plan(statement)
+            .await
+            .map_err(question)?;
         let reading = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
@@ -168,7 +179,12 @@ fn context(settings: &QuerySettings) -> Result<SessionContext, DataFusionError> 
     if let Some(folder) = &settings.spill_folder {
         runtime = runtime.with_temp_file_path(folder);
     }
+    // More threads share the memory among more sorts, until each is too small to merge what it has spilled.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(settings.memory_bytes / THREAD_BYTES).max(1);
     let config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_sort_spill_reservation_bytes(settings.memory_bytes / SORT_SHARE)
         .with_information_schema(true)
         .set_str("datafusion.execution.time_zone", "UTC")
         // A hash join holds one side in memory and cannot spill; a merge join can. The rows of a key come sorted anyway.

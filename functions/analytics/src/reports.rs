@@ -142,7 +142,12 @@ mod tests {
 
     #[test]
     fn numbers_make_the_order() {
-        let files = [("10_c.sql", TEXT), ("2_b.sql", TEXT), ("x/01_a.sql", TEXT), ("2_a.sql", TEXT)];
+        let files = [
+            ("10_c.sql", TEXT),
+            ("2_b.sql", TEXT),
+            ("x/01_a.sql", TEXT),
+            ("2_a.sql", TEXT),
+        ];
         let reports = Reports::from_files(files).unwrap();
         let names: Vec<_> = reports.iter().map(|report| report.name.as_str()).collect();
         assert_eq!(names, ["01_a", "2_a", "2_b", "10_c"]);
@@ -158,7 +163,12 @@ mod tests {
     fn a_folder_gives_its_sql_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
-        assert!(Reports::load_path(path).unwrap_err().to_string().contains("holds no report"));
+        assert!(
+            Reports::load_path(path)
+                .unwrap_err()
+                .to_string()
+                .contains("holds no report")
+        );
         std::fs::write(folder.path().join("1_x.sql"), TEXT).unwrap();
         std::fs::write(folder.path().join("README.md"), "no report").unwrap();
         assert_eq!(Reports::load_path(path).unwrap().iter().len(), 1);

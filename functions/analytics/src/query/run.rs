@@ -45,8 +45,17 @@ fn fit(report: &Report, answer: Answer) -> Result<Answer, String> {
         return Err(format!("the answer has two columns called `{name}`"));
     }
     let chart = &report.chart;
-    let wanted = [Some(&chart.x), Some(&chart.y), chart.series.as_ref(), chart.label.as_ref()];
-    match wanted.into_iter().flatten().find(|column| !seen.contains(column.as_str())) {
+    let wanted = [
+        Some(&chart.x),
+        Some(&chart.y),
+        chart.series.as_ref(),
+        chart.label.as_ref(),
+    ];
+    match wanted
+        .into_iter()
+        .flatten()
+        .find(|column| !seen.contains(column.as_str()))
+    {
         None => Ok(answer),
         Some(column) => Err(format!(
             "the chart's column `{column}` is not in the answer, which has {}",
@@ -82,7 +91,10 @@ mod tests {
         let cause = DataFusionError::Execution("first\n  second".to_owned());
         let error = QueryError::Failed(Box::new(cause.context("reading")));
         let text = one_line(&error);
-        assert!(text.starts_with("the question could not be answered: reading"), "{text}");
+        assert!(
+            text.starts_with("the question could not be answered: reading"),
+            "{text}"
+        );
         assert_eq!(text.matches("first second").count(), 1, "{text}");
     }
 }

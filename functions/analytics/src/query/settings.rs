@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn values_are_read() {
-        assert_eq!(settings("QUERY_MEMORY_BYTES", " 67108864 ").unwrap().memory_bytes, 64 << 20);
+        assert_eq!(
+            settings("QUERY_MEMORY_BYTES", " 67108864 ").unwrap().memory_bytes,
+            64 << 20
+        );
         assert_eq!(
             settings("QUERY_SPILL_FOLDER", "/tmp/x").unwrap().spill_folder,
             Some(PathBuf::from("/tmp/x"))

@@ -30,8 +30,9 @@ pub(super) async fn register(context: &SessionContext, lake: &Lake, definition: 
         })?;
         let table = match snapshot {
             None => Ok(Arc::new(EmptyTable::new(wanted)) as Arc<dyn TableProvider>),
-            Some(snapshot) => DeltaScanNext::new(snapshot, plainly())
-                .and_then(|scan| complete(context, Arc::new(scan), &wanted)),
+            Some(snapshot) => {
+                DeltaScanNext::new(snapshot, plainly()).and_then(|scan| complete(context, Arc::new(scan), &wanted))
+            }
         };
         table
             .and_then(|table| context.register_table(quoted(name), table))

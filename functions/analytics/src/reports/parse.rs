@@ -160,12 +160,18 @@ impl Source<'_> {
                     value.push(' ');
                     value.push_str(comment.trim());
                 }
-                None => self.mistake(line, "there is nothing above that this line could go on with".to_owned()),
+                None => self.mistake(
+                    line,
+                    "there is nothing above that this line could go on with".to_owned(),
+                ),
             }
             return current;
         }
         let Some((key, value)) = comment.trim().split_once(':') else {
-            self.mistake(line, "the header has neither `key: value` here nor an indented line".to_owned());
+            self.mistake(
+                line,
+                "the header has neither `key: value` here nor an indented line".to_owned(),
+            );
             return None;
         };
         let Some(key) = KEYS.into_iter().find(|known| *known == key) else {
@@ -334,9 +340,21 @@ mod tests {
     #[test]
     fn a_name_is_fit_for_a_folder() {
         let text = "-- title: T\n-- question: Q?\n-- chart: bars x=a y=b\nSELECT 1";
-        for file in ["x.sql", "_x.sql", "1.sql", "1_.sql", "1_X.sql", "1_a b.sql", "a1_x.sql", "1_é.sql"] {
+        for file in [
+            "x.sql",
+            "_x.sql",
+            "1.sql",
+            "1_.sql",
+            "1_X.sql",
+            "1_a b.sql",
+            "a1_x.sql",
+            "1_é.sql",
+        ] {
             let found = mistakes(file, text);
-            assert!(found.len() == 1 && found[0].contains("is no name of a report"), "{found:?}");
+            assert!(
+                found.len() == 1 && found[0].contains("is no name of a report"),
+                "{found:?}"
+            );
         }
     }
 }

@@ -142,7 +142,8 @@ mod tests {
     }
 
     fn encoded(columns: Vec<(&str, ArrayRef)>) -> String {
-        let rows = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)));
+        let rows =
+            RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)));
         let date = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         let bytes = encode(&report(), date, &Answer { rows: rows.unwrap() }).unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()

@@ -9,7 +9,10 @@ use crate::support::{append, columns, definition, lake, session, tables, values}
 
 fn files() -> Vec<(String, Table)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/reports");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
     let read = |path: &Path| {
@@ -26,7 +29,9 @@ async fn every_case_has_the_answer_it_expects() {
     let reports = Reports::built_in();
     let mut differences = Vec::new();
     for (name, document) in files() {
-        let report = reports.get(&name).unwrap_or_else(|| panic!("there is no report `{name}`"));
+        let report = reports
+            .get(&name)
+            .unwrap_or_else(|| panic!("there is no report `{name}`"));
         for case in tables(&document["case"]) {
             let title = case["name"].as_str().unwrap();
             let known = ["name", "pin", "geo", "user", "expect"];
@@ -43,7 +48,9 @@ async fn every_case_has_the_answer_it_expects() {
             let expected: Vec<Value> = case["expect"].as_array().unwrap().clone();
             let found: Vec<_> = values(&answer).into_iter().map(Value::Array).collect();
             if found != expected {
-                differences.push(format!("{name}, {title}:\n  expected {expected:?}\n  found    {found:?}"));
+                differences.push(format!(
+                    "{name}, {title}:\n  expected {expected:?}\n  found    {found:?}"
+                ));
             }
             let types = document["columns"].as_array().unwrap();
             let types: Vec<_> = types.iter().map(|text| text.as_str().unwrap()).collect();

@@ -23,7 +23,10 @@ async fn facts_count_what_is_there() {
         rejected(1, r#"{ field = "a", reason = "r" }"#),
         rejected(1, r#"{ field = "b", reason = "r" }"#),
         rejected(1, r#"{ field = "c", reason = "r" }"#),
-        rejected(9, &format!(r#"{{ field = "index", reason = "is no int32", at = -{A_DAY} }}"#)),
+        rejected(
+            9,
+            &format!(r#"{{ field = "index", reason = "is no int32", at = -{A_DAY} }}"#),
+        ),
     ];
     quarantine(&lake, &definition("pin"), &rows(&rejects.join(","))).await;
 

@@ -27,7 +27,12 @@ async fn read(lake: &Lake, name: &str) -> bytes::Bytes {
 }
 
 async fn keys(lake: &Lake) -> Vec<String> {
-    let objects: Vec<_> = lake.store().list(Some(&lake.key("results"))).try_collect().await.unwrap();
+    let objects: Vec<_> = lake
+        .store()
+        .list(Some(&lake.key("results")))
+        .try_collect()
+        .await
+        .unwrap();
     let mut keys: Vec<_> = objects.into_iter().map(|object| object.location.to_string()).collect();
     keys.sort();
     keys
@@ -52,7 +57,10 @@ async fn a_second_run_replaces_the_first() {
         assert_eq!(json["title"], "People who joined in each year");
         assert_eq!(json["run_date"], "2026-11-03");
         assert_eq!(json["columns"], serde_json::json!(["post_year", "number_users_joined"]));
-        assert_eq!(json["rows"], serde_json::json!([{"post_year": 2016, "number_users_joined": 1}]));
+        assert_eq!(
+            json["rows"],
+            serde_json::json!([{"post_year": 2016, "number_users_joined": 1}])
+        );
 
         let file = read(&lake, results::RESULT_PARQUET).await;
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();

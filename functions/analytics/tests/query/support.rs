@@ -29,7 +29,9 @@ pub fn noon() -> DateTime<Utc> {
 }
 
 pub async fn session(lake: &Lake) -> Session {
-    Session::open(lake, &Catalog::built_in(), QuerySettings::default()).await.unwrap()
+    Session::open(lake, &Catalog::built_in(), QuerySettings::default())
+        .await
+        .unwrap()
 }
 
 pub fn definition(dataset: &str) -> Arc<Definition> {
@@ -44,7 +46,11 @@ pub fn rows(text: &str) -> Vec<Row> {
 }
 
 pub fn tables(rows: &Value) -> Vec<Row> {
-    rows.as_array().unwrap().iter().map(|row| row.as_table().unwrap().clone()).collect()
+    rows.as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row.as_table().unwrap().clone())
+        .collect()
 }
 
 /// Writes rows to a dataset's table. Each arrives `at` seconds after noon.
@@ -100,7 +106,9 @@ fn column(field: &Field, rows: &[Row]) -> ArrayRef {
         DataType::Int32 => Arc::new(Int32Array::from_iter(
             cells.map(|cell| Some(cell?.as_integer().unwrap().try_into().unwrap())),
         )),
-        DataType::Int64 => Arc::new(Int64Array::from_iter(cells.map(|cell| Some(cell?.as_integer().unwrap())))),
+        DataType::Int64 => Arc::new(Int64Array::from_iter(
+            cells.map(|cell| Some(cell?.as_integer().unwrap())),
+        )),
         DataType::Utf8 => Arc::new(StringArray::from_iter(cells.map(|cell| Some(cell?.as_str().unwrap())))),
         DataType::Timestamp(..) => {
             let micros = |cell: &Value| {
@@ -144,5 +152,7 @@ pub fn values(answer: &Answer) -> Vec<Vec<Value>> {
 pub fn columns(answer: &Answer) -> Vec<String> {
     let schema = answer.rows.schema();
     let fields = schema.fields().iter();
-    fields.map(|field| format!("{} {}", field.name(), field.data_type())).collect()
+    fields
+        .map(|field| format!("{} {}", field.name(), field.data_type()))
+        .collect()
 }
