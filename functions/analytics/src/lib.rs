@@ -24,7 +24,7 @@ pub mod telemetry;
 pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage};
 pub use event::{EventError, Order};
 pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
-pub use handler::{Error, Handler};
+pub use handler::{Error, Handler, page_key};
 pub use query::{QueryError, QuerySettings, QuerySettingsError, Session, run_reports};
 pub use report::{Answer, Chart, ChartKind, Outcome, Report};
 pub use reports::{Mistake, ReportError, Reports, ReportsError};

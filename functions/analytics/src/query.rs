@@ -37,6 +37,7 @@ use pinlake_lake::Lake;
 
 use crate::report::Answer;
 
+pub(crate) use run::one_line;
 pub use run::run_reports;
 pub use settings::{QuerySettings, QuerySettingsError};
 pub(crate) use tables::quoted;
