@@ -52,7 +52,7 @@ impl QuerySettings {
                 .filter(|value| !value.is_empty())
         };
         let defaults = Self::default();
-        let memory_bytes = bytes(&lookup, "QUERY_MEMORY_BYTES")?.unwrap_or(defaults.memory_bytes);
+        let memory_bytes = bytes(lookup, "QUERY_MEMORY_BYTES")?.unwrap_or(defaults.memory_bytes);
         if memory_bytes < LEAST_MEMORY_BYTES {
             return Err(QuerySettingsError {
                 variable: "QUERY_MEMORY_BYTES",
@@ -62,8 +62,8 @@ impl QuerySettings {
         Ok(Self {
             memory_bytes,
             spill_folder: lookup("QUERY_SPILL_FOLDER").map(PathBuf::from),
-            spill_bytes: bytes(&lookup, "QUERY_SPILL_BYTES")?.unwrap_or(defaults.spill_bytes),
-            answer_bytes: bytes(&lookup, "QUERY_ANSWER_BYTES")?.unwrap_or(defaults.answer_bytes),
+            spill_bytes: bytes(lookup, "QUERY_SPILL_BYTES")?.unwrap_or(defaults.spill_bytes),
+            answer_bytes: bytes(lookup, "QUERY_ANSWER_BYTES")?.unwrap_or(defaults.answer_bytes),
         })
     }
 }
