@@ -140,7 +140,7 @@ async fn a_day_becomes_tables_answers_and_a_page() {
     );
     let page = fixture.text(&summary.page).await;
     assert_eq!(summary.page, page_key(summary.run_date));
-    for expected in ["Albania", "travel", "is no json"] {
+    for expected in ["Albania", "travel", "is not JSON"] {
         assert!(page.contains(expected), "{expected}");
     }
 }
