@@ -1,4 +1,4 @@
-//! What every request shares: settings, definitions, and the way to the streams.
+//! What every request shares: settings, definitions, and the ways to the streams.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::{
 use pinlake_dataset::{Catalog, Definition};
 
 use crate::{
-    publish::{Kinesis, Publisher},
+    publish::{Firehose, Kinesis},
     refusal::Refusal,
     settings::Settings,
 };
@@ -19,31 +19,21 @@ use crate::{
 pub struct App {
     pub(crate) settings: Arc<Settings>,
     pub(crate) catalog: Arc<Catalog>,
-    /// Describes the datasets' streams.
-    pub(crate) kinesis: Arc<Kinesis>,
     /// Takes what comes in by `/streams`.
-    pub(crate) streams: Arc<dyn Publisher>,
+    pub(crate) kinesis: Arc<Kinesis>,
     /// Takes what comes in by `/topics`.
-    pub(crate) topics: Arc<dyn Publisher>,
+    pub(crate) firehose: Arc<Firehose>,
 }
 
 impl App {
-    /// Puts the parts together. Both APIs publish to Kinesis unless [`with_topics`](Self::with_topics) says otherwise.
-    pub fn new(settings: Settings, catalog: Catalog, kinesis: Kinesis) -> Self {
-        let kinesis = Arc::new(kinesis);
+    /// Puts the parts together: `/streams` goes to `kinesis`, `/topics` to `firehose`.
+    pub fn new(settings: Settings, catalog: Catalog, kinesis: Kinesis, firehose: Firehose) -> Self {
         Self {
             settings: Arc::new(settings),
             catalog: Arc::new(catalog),
-            streams: kinesis.clone(),
-            topics: kinesis.clone(),
-            kinesis,
+            kinesis: Arc::new(kinesis),
+            firehose: Arc::new(firehose),
         }
-    }
-
-    /// Publishes what comes in by `/topics` elsewhere.
-    #[must_use]
-    pub fn with_topics(self, topics: Arc<dyn Publisher>) -> Self {
-        Self { topics, ..self }
     }
 }
 

@@ -11,7 +11,8 @@ use pinlake_dataset::{Definition, Rejection, check};
 use tokio::time::Instant;
 
 use crate::{
-    publish::{Failure, Publisher, Receipt, Record},
+    hash::fnv1a,
+    publish::{Failure, Publisher, Record, Unfit},
     refusal::Refusal,
     request_log::Tally,
     settings::Settings,
@@ -38,32 +39,36 @@ pub(crate) struct Placement {
     pub(crate) explicit_hash_key: Option<String>,
 }
 
-/// What became of one record.
+/// What became of one record; `R` is what the service answers for one that it has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum Fate<R> {
     /// It is in the stream.
-    Stored(Receipt),
-    /// Its dataset's definition does not take it.
+    Stored(R),
+    /// Its dataset's definition does not take it, or it could not be kept as one record.
     Invalid(Rejection),
-    /// It is larger than a record may be.
-    TooLarge { bytes: usize, limit: usize },
+    /// It is larger than a record may be, counting what is named.
+    TooLarge {
+        bytes: usize,
+        counting: &'static str,
+        limit: usize,
+    },
     /// It is fine, but the stream did not take it.
     Failed(Failure),
 }
 
 /// Judges the records, publishes the good ones and answers for each.
-pub(crate) async fn take_in(
+pub(crate) async fn take_in<P: Publisher>(
     settings: &Settings,
     definition: &Definition,
-    publisher: &dyn Publisher,
+    publisher: &P,
     incoming: Vec<Incoming>,
     deadline: Instant,
-) -> Vec<Fate> {
+) -> Vec<Fate<P::Receipt>> {
     let mut good = Vec::new();
     // `None` stands for a good record, whose fate is the publisher's to tell.
-    let judged: Vec<Option<Fate>> = incoming
+    let judged: Vec<Option<Fate<P::Receipt>>> = incoming
         .into_iter()
-        .map(|record| match judge(settings, definition, record) {
+        .map(|record| match judge(settings, definition, publisher, record) {
             Ok(record) => {
                 good.push(record);
                 None
@@ -89,13 +94,22 @@ pub(crate) async fn take_in(
         .collect()
 }
 
-fn judge(settings: &Settings, definition: &Definition, incoming: Incoming) -> Result<Record, Fate> {
+fn judge<P: Publisher>(
+    settings: &Settings,
+    definition: &Definition,
+    publisher: &P,
+    incoming: Incoming,
+) -> Result<Record, Fate<P::Receipt>> {
     let data = incoming.data.map_err(Fate::Invalid)?;
     let limit = settings.bounds.record_bytes;
     let fits = |key: Option<&String>| {
         let bytes = data.len() + key.map_or(0, String::len);
         if bytes > limit {
-            Err(Fate::TooLarge { bytes, limit })
+            Err(Fate::TooLarge {
+                bytes,
+                counting: "its partition key",
+                limit,
+            })
         } else {
             Ok(())
         }
@@ -115,10 +129,18 @@ fn judge(settings: &Settings, definition: &Definition, incoming: Incoming) -> Re
         .or_else(|| row_key.filter(|key| is_partition_key(key)))
         .unwrap_or_else(|| hash_key(&data));
     fits(Some(&partition_key))?;
-    Ok(Record {
+    let record = Record {
         data,
         partition_key,
         explicit_hash_key,
+    };
+    publisher.admit(record).map_err(|unfit| match unfit {
+        Unfit::TooLarge { bytes, limit } => Fate::TooLarge {
+            bytes,
+            counting: "the end of its line",
+            limit,
+        },
+        Unfit::Invalid(rejection) => Fate::Invalid(rejection),
     })
 }
 
@@ -127,25 +149,23 @@ pub(crate) fn is_partition_key(key: &str) -> bool {
     !key.is_empty() && key.chars().nth(MAX_KEY_CHARS).is_none()
 }
 
-/// A partition key for bytes that give none: their 64-bit FNV-1a hash. It spreads records over the shards and gives
-/// equal bytes equal keys; nothing more is asked of it.
+/// A partition key for bytes that give none: their hash. It spreads records over the shards and gives equal bytes equal
+/// keys; nothing more is asked of it.
 pub(crate) fn hash_key(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = fnv1a(bytes);
     let mut key = String::with_capacity(16);
     // Writing to a String cannot fail.
     let _ = write!(key, "{hash:016x}");
     key
 }
 
-impl Fate {
-    /// The refusal of a request that held this record alone; `Err` gives the receipt back.
-    pub(crate) fn alone(self) -> Result<Receipt, Refusal> {
+impl<R: Clone> Fate<R> {
+    /// The receipt, or the refusal of a request that held this record alone.
+    pub(crate) fn alone(self) -> Result<R, Refusal> {
         match self {
             Self::Stored(receipt) => Ok(receipt),
             Self::Invalid(rejection) => Err(Refusal::Invalid(rejection)),
-            Self::TooLarge { bytes, limit } => Err(Refusal::RecordTooLarge { bytes, limit }),
+            Self::TooLarge { bytes, counting, limit } => Err(Refusal::RecordTooLarge { bytes, counting, limit }),
             Self::Failed(failure) => Err(Refusal::Failed(failure)),
         }
     }
@@ -158,14 +178,13 @@ impl Fate {
 
 /// What a whole request comes to: `None` if any record was stored. Else the sender is told to come again if that can
 /// help any record, and otherwise that its records are at fault.
-pub(crate) fn verdict(fates: &[Fate]) -> Option<Refusal> {
+pub(crate) fn verdict<R>(fates: &[Fate<R>]) -> Option<Refusal> {
     if fates.iter().any(|fate| matches!(fate, Fate::Stored(_))) {
         return None;
     }
     let failed = |failure| {
-        fates
-            .contains(&Fate::Failed(failure))
-            .then_some(Refusal::Failed(failure))
+        let is_it = |fate: &Fate<R>| matches!(fate, Fate::Failed(found) if *found == failure);
+        fates.iter().any(is_it).then_some(Refusal::Failed(failure))
     };
     [
         Failure::Throttled,
@@ -179,8 +198,8 @@ pub(crate) fn verdict(fates: &[Fate]) -> Option<Refusal> {
 }
 
 /// Counts the fates for the request's log line.
-pub(crate) fn tally(definition: &Definition, fates: &[Fate], size_bytes: usize) -> Tally {
-    let count = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count();
+pub(crate) fn tally<R>(definition: &Definition, fates: &[Fate<R>], size_bytes: usize) -> Tally {
+    let count = |is: fn(&Fate<R>) -> bool| fates.iter().filter(|fate| is(fate)).count();
     Tally {
         dataset: definition.name().to_string(),
         records: fates.len(),
@@ -207,17 +226,17 @@ mod tests {
 
     #[async_trait]
     impl Publisher for Memory {
-        async fn publish(&self, _: &DatasetName, records: Vec<Record>, _: Instant) -> Vec<Result<Receipt, Failure>> {
+        /// The place of the record in the stream, from 0.
+        type Receipt = usize;
+
+        async fn publish(&self, _: &DatasetName, records: Vec<Record>, _: Instant) -> Vec<Result<usize, Failure>> {
             let mut stored = self.0.lock().unwrap();
             let mut put = |record: Record| {
                 if String::from_utf8_lossy(&record.data).contains("fail") {
                     return Err(Failure::Throttled);
                 }
                 stored.push(record);
-                Ok(Receipt {
-                    sequence_number: stored.len().to_string(),
-                    shard_id: "shardId-000000000000".into(),
-                })
+                Ok(stored.len() - 1)
             };
             records.into_iter().map(&mut put).collect()
         }
@@ -257,8 +276,7 @@ mod tests {
             for (place, (kind, fate)) in kinds.iter().zip(&fates).enumerate() {
                 match (kind, fate) {
                     (0, Fate::Stored(receipt)) => {
-                        let record = &stored[receipt.sequence_number.parse::<usize>().unwrap() - 1];
-                        prop_assert_eq!(&record.partition_key, &place.to_string());
+                        prop_assert_eq!(&stored[*receipt].partition_key, &place.to_string());
                     }
                     (1, Fate::Failed(Failure::Throttled)) | (2 | 4, Fate::Invalid(_)) | (3, Fate::TooLarge { .. }) => {}
                     (kind, fate) => prop_assert!(false, "a record of kind {kind} met {fate:?}"),

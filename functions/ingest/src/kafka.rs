@@ -3,11 +3,19 @@
 //! Error codes are that API's: the HTTP status, or the status × 100 + a subcode. Of a record: 42201 too large, 42203
 //! does not fit its dataset's definition (where the proxy's schema would not take it), 50002 refused for good, 50003
 //! try again.
+//!
+//! Behind a topic is a delivery stream, which has neither partitions nor offsets. So a topic has one partition, 0, and
+//! a record's offset is a number made from the delivery stream's name for it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{intake::Fate, publish::Failure, refusal::Refusal};
+use crate::{
+    hash::fnv1a,
+    intake::Fate,
+    publish::{Failure, firehose::Receipt},
+    refusal::Refusal,
+};
 
 /// What this API answers with.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.kafka.v2+json";
@@ -18,6 +26,9 @@ const RECORD_TOO_LARGE: i32 = 42201;
 const RECORD_INVALID: i32 = 42203;
 const KAFKA_ERROR: i32 = 50002;
 const RETRIABLE_KAFKA_ERROR: i32 = 50003;
+
+/// The one partition of a topic.
+const PARTITION: i32 = 0;
 
 /// How the values of a produce request are embedded in its JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +87,13 @@ pub(crate) struct ProduceRequest {
     reason = "the shape for the OpenAPI document; bodies are read field by field, see `json`"
 )]
 pub(crate) struct ProduceRecord {
-    /// Becomes the partition key: JSON text as it is, other JSON in its compact form, base64 decoded. The row's own key
-    /// if there is none.
+    /// Taken and not kept: JSON, or base64 text in the binary format.
     key: Option<serde_json::Value>,
-    /// The row: a JSON object, or base64 text in the binary format.
+    /// The row: a JSON object, or base64 text in the binary format. It becomes one line of a raw object, so line breaks
+    /// between the tokens of its JSON become blanks.
     #[schema(example = json!({"index": 7528, "category": "travel"}))]
     value: serde_json::Value,
-    /// Taken and ignored: the key decides.
+    /// Taken and ignored: there is one.
     partition: Option<i32>,
 }
 
@@ -106,9 +117,10 @@ pub(crate) struct ProduceAnswer {
 /// What became of one record.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Offset {
-    /// The number of the shard that holds the record.
+    /// Always 0 for a record that is stored.
     pub(crate) partition: Option<i32>,
-    /// The last 18 digits of the record's sequence number: they tell records apart, but do not order them.
+    /// A number of 63 bits made from the record's id in the delivery stream: it tells records apart, but does not order
+    /// them.
     pub(crate) offset: Option<i64>,
     /// 42201 too large, 42203 not as its definition says, 50002 refused, 50003 try again.
     pub(crate) error_code: Option<i32>,
@@ -123,15 +135,15 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     /// Always empty.
     pub(crate) configs: serde_json::Map<String, serde_json::Value>,
-    /// One per open shard.
+    /// Always one: a delivery stream has no partitions.
     pub(crate) partitions: Vec<Partition>,
 }
 
 /// A partition of a topic.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Partition {
-    /// Its number.
-    pub(crate) partition: usize,
+    /// Its number, 0.
+    pub(crate) partition: i32,
     /// Always 0: brokers are not ours to tell.
     pub(crate) leader: i32,
     /// Always one.
@@ -150,9 +162,9 @@ pub(crate) struct Replica {
 }
 
 impl Topic {
-    pub(crate) fn new(name: String, partitions: usize) -> Self {
-        let partition = |partition| Partition {
-            partition,
+    pub(crate) fn new(name: String) -> Self {
+        let partition = Partition {
+            partition: PARTITION,
             leader: 0,
             replicas: vec![Replica {
                 broker: 0,
@@ -163,14 +175,14 @@ impl Topic {
         Self {
             name,
             configs: serde_json::Map::new(),
-            partitions: (0..partitions).map(partition).collect(),
+            partitions: vec![partition],
         }
     }
 }
 
 impl ProduceAnswer {
     /// `refusal` is the verdict on the whole request.
-    pub(crate) fn new(fates: &[Fate], refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(fates: &[Fate<Receipt>], refusal: Option<&Refusal>) -> Self {
         let error = refusal.map(Error::from);
         Self {
             error_code: error.as_ref().map(|error| error.error_code),
@@ -182,13 +194,13 @@ impl ProduceAnswer {
     }
 }
 
-impl From<&Fate> for Offset {
-    fn from(fate: &Fate) -> Self {
+impl From<&Fate<Receipt>> for Offset {
+    fn from(fate: &Fate<Receipt>) -> Self {
         let error_code = match fate {
             Fate::Stored(receipt) => {
                 return Self {
-                    partition: Some(shard_number(&receipt.shard_id)),
-                    offset: Some(offset(&receipt.sequence_number)),
+                    partition: Some(PARTITION),
+                    offset: Some(offset(&receipt.record_id)),
                     error_code: None,
                     error: None,
                 };
@@ -224,22 +236,10 @@ impl From<&Refusal> for Error {
     }
 }
 
-/// `shardId-000000000003` is 3.
-fn shard_number(shard_id: &str) -> i32 {
-    shard_id
-        .rsplit('-')
-        .next()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or_default()
-}
-
-/// Kafka clients read an i64, and a sequence number does not fit one.
-fn offset(sequence_number: &str) -> i64 {
-    let start = sequence_number.len().saturating_sub(18);
-    sequence_number
-        .get(start..)
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or_default()
+/// Kafka clients read an i64 that is not negative; a record's id is text.
+fn offset(record_id: &str) -> i64 {
+    // Without its top bit any hash fits.
+    (fnv1a(record_id.as_bytes()) & (u64::MAX >> 1)).cast_signed()
 }
 
 #[cfg(test)]
@@ -247,14 +247,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_are_the_low_digits() {
-        assert_eq!(
-            offset("49590338271490256608559692538361571095921575989136588898"),
-            921_575_989_136_588_898
-        );
-        assert_eq!(offset("12"), 12);
-        assert_eq!(offset("no number at all, and long"), 0);
-        assert_eq!(shard_number("shardId-000000000012"), 12);
-        assert_eq!(shard_number("?"), 0);
+    fn offsets_are_hashes_without_the_sign() {
+        assert_eq!(offset("a"), 0x2f63_dc4c_8601_ec8c);
+        assert_eq!(offset("foobar"), 0x0594_4171_f739_67e8);
+        assert_ne!(offset("record 1"), offset("record 2"));
     }
 }

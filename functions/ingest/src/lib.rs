@@ -1,9 +1,10 @@
-//! `ingest`: HTTP requests in, records into Kinesis, one answer per record.
+//! `ingest`: HTTP requests in, records into Kinesis or Firehose, one answer per record.
 //!
 //! ```text
-//! POST /topics/{topic}             ┐         ┌ body ─► json ─► intake ──────────────► publish ─► Kinesis
-//! PUT  /streams/{stream}/record    ├ router ─┤ (limits, (envelope) (judge, key, count)  (chunk, retry,
-//! PUT  /streams/{stream}/records   ┘         └  gzip)                                    deadline)
+//! PUT  /streams/{stream}/record    ┐         ┌ body ─► json ─► intake ──────────────► publish ────┬─► Kinesis
+//! PUT  /streams/{stream}/records   ├ router ─┤ (limits, (envelope) (judge, key, count)  (chunk,   │   (/streams)
+//! POST /topics/{topic}             ┘         └  gzip)                                   retry,    └─► Firehose
+//!                                                                                       deadline)     (/topics)
 //! ```
 //!
 //! | file | idea |
@@ -14,12 +15,13 @@
 //! | `streams` | Kinesis through an HTTP proxy |
 //! | `body`, `json`, `deadline` | reading a request, within its limits |
 //! | `intake` | from records to one fate each |
-//! | `publish` | the port to streams, and the adapter to Kinesis |
+//! | `publish` | the port to streams, and the adapters to Kinesis and Firehose |
 //! | `refusal`, `voice` | why a request is turned away, and how each API says so |
 //! | `health`, `openapi`, `request_log` | what operators look at |
 //!
 //! # Invariants
-//! - Payloads are forwarded byte for byte as they were sent (`payloads_are_forwarded_as_sent` in `tests/api/records.rs`).
+//! - Payloads are forwarded byte for byte as they were sent (`payloads_are_forwarded_as_sent` in `tests/api/records.rs`);
+//!   to Firehose as one line each (`publish::firehose`).
 //! - Every record is answered for, in order, whatever becomes of its neighbours (`intake`, `publish`).
 //! - Nothing that a client sends makes a handler panic (`tests/api/hostile.rs`).
 //! - An error body says nothing of what lies behind: details are logged (`tests/api/faults.rs`).
@@ -30,6 +32,7 @@
 mod app;
 mod body;
 mod deadline;
+mod hash;
 mod health;
 mod intake;
 mod json;
@@ -46,6 +49,6 @@ mod topics;
 mod voice;
 
 pub use app::App;
-pub use publish::{Kinesis, Publisher};
+pub use publish::{Firehose, Kinesis, Publisher};
 pub use router::router;
 pub use settings::{Bounds, Settings, SettingsError};

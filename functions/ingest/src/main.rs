@@ -1,7 +1,7 @@
 //! `ingest` on Lambda: read the settings, build the clients, serve requests.
 
 use aws_config::BehaviorVersion;
-use pinlake_ingest::{App, Kinesis, Settings, router};
+use pinlake_ingest::{App, Firehose, Kinesis, Settings, router};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -11,7 +11,8 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let catalog = pinlake_catalog::load(settings.datasets_uri.as_deref(), &aws).await?;
     let kinesis = Kinesis::new(&aws_sdk_kinesis::Client::new(&aws), &settings.stream_prefix);
-    lambda_http::run(router(App::new(settings, catalog, kinesis))).await
+    let firehose = Firehose::new(&aws_sdk_firehose::Client::new(&aws), &settings.stream_prefix);
+    lambda_http::run(router(App::new(settings, catalog, kinesis, firehose))).await
 }
 
 /// One JSON object per line, which CloudWatch can search by field; `RUST_LOG` sets what is logged, `info` by default.

@@ -9,12 +9,12 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "Pinlake ingest",
-        description = "JSON events in: by the Kafka REST Proxy v2 produce call, or as Kinesis records. Every path may have an API stage before it, as in `/dev/streams/…`. Errors of paths and methods that are not listed (404, 405) have the body of their API.",
+        description = "JSON events in: as Kinesis records, or by the Kafka REST Proxy v2 produce call, which goes to Firehose. Every path may have an API stage before it, as in `/dev/streams/…`. Errors of paths and methods that are not listed (404, 405) have the body of their API.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
         (name = "streams", description = "Kinesis through an HTTP proxy"),
-        (name = "topics", description = "Kafka REST Proxy v2"),
+        (name = "topics", description = "Kafka REST Proxy v2, before Firehose"),
         (name = "service", description = "The service itself"),
     )
 )]

@@ -1,7 +1,9 @@
 //! The port behind the routes: records in, one answer per record out.
 //!
 //! ```text
-//! routes ─► Publisher::publish ─► Kinesis: chunk ─► PutRecords ─► failed records again, until the deadline
+//! /streams ─► Kinesis  ┐
+//!                      ├ admit ─► chunk ─► PutRecords, PutRecordBatch ─► failed records again, until the deadline
+//! /topics  ─► Firehose ┘
 //! ```
 //!
 //! # Invariants
@@ -10,21 +12,35 @@
 //!   view *latest per key* does.
 
 mod chunk;
-mod kinesis;
+pub mod firehose;
+pub mod kinesis;
 mod retry;
+mod sdk;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pinlake_dataset::DatasetName;
+use pinlake_dataset::{DatasetName, Rejection};
 use tokio::time::Instant;
 
-pub use kinesis::{Description, HashKeyRange, Kinesis, SequenceNumberRange, Shard};
+pub use firehose::Firehose;
+pub use kinesis::Kinesis;
 
-/// What takes a dataset's records: a Kinesis stream, for one.
+/// What takes a dataset's records: a Kinesis stream or a Firehose delivery stream.
 #[async_trait]
 pub trait Publisher: Send + Sync {
+    /// What the service answers for a record that it has stored.
+    type Receipt: Clone + Send + Sync;
+
+    /// Makes a record what the service takes, or says why that cannot be done.
+    ///
+    /// # Errors
+    /// Why the service could not take the record, now or later.
+    fn admit(&self, record: Record) -> Result<Record, Unfit> {
+        Ok(record)
+    }
+
     /// Hands the records over and answers, in their order, what became of each. Comes back by `deadline`, late by a
     /// few milliseconds at most.
     async fn publish(
@@ -32,34 +48,32 @@ pub trait Publisher: Send + Sync {
         dataset: &DatasetName,
         records: Vec<Record>,
         deadline: Instant,
-    ) -> Vec<Result<Receipt, Failure>>;
+    ) -> Vec<Result<Self::Receipt, Failure>>;
 }
 
 /// One record, judged and ready to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The payload, exactly as it was sent.
+    /// The payload, exactly as it was sent, but for line breaks between the tokens of JSON that goes to Firehose.
     pub data: Bytes,
-    /// 1 to 256 characters; records of one key stay in one shard.
+    /// 1 to 256 characters; records of one key stay in one shard. Firehose has no use for it.
     pub partition_key: String,
     /// A decimal number below 2^128 that names the shard in the key's place.
     pub explicit_hash_key: Option<String>,
 }
 
-impl Record {
-    /// What the record counts against the limits of Kinesis, in bytes: payload and partition key.
-    pub(crate) fn size_bytes(&self) -> usize {
-        self.data.len() + self.partition_key.len()
-    }
-}
-
-/// Where a record went.
+/// Why a record cannot go to a service, whatever its dataset's definition says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// Decimal digits, growing within a shard; about 56 in practice, so no integer type holds it.
-    pub sequence_number: String,
-    /// As in `shardId-000000000003`.
-    pub shard_id: String,
+pub enum Unfit {
+    /// It is larger than the service takes, in bytes, the end of its line included.
+    TooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What the service takes.
+        limit: usize,
+    },
+    /// Where it goes it would not be one record any more.
+    Invalid(Rejection),
 }
 
 /// Why a record was not stored, in the words that a caller acts on.

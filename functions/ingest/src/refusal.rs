@@ -32,8 +32,12 @@ pub(crate) enum Refusal {
     InflatedTooLarge { limit: usize },
     #[error("the request has {count} records; at most {limit} are taken at once")]
     TooManyRecords { count: usize, limit: usize },
-    #[error("the record has {bytes} bytes, its partition key included; at most {limit} are taken")]
-    RecordTooLarge { bytes: usize, limit: usize },
+    #[error("the record has {bytes} bytes, {counting} included; at most {limit} are taken")]
+    RecordTooLarge {
+        bytes: usize,
+        counting: &'static str,
+        limit: usize,
+    },
     #[error("{0}")]
     MediaType(Cow<'static, str>),
     #[error("{0}")]

@@ -2,7 +2,7 @@
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
-//! | `STREAM_PREFIX` | `pinlake` | Kinesis streams are `<prefix>-<dataset>` |
+//! | `STREAM_PREFIX` | `pinlake` | Kinesis and delivery streams are `<prefix>-<dataset>` |
 //! | `DATASETS_URI` | compiled in | folder or `s3://bucket/prefix/` with definitions |
 //! | `INGEST_VALIDATION` | `on` | `off` lets every record through to be judged downstream |
 //! | `MAX_BODY_BYTES` | 6,291,456 | request body as it comes |
@@ -19,8 +19,8 @@ use pinlake_dataset::Limits;
 /// What `ingest` can be told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `STREAM_PREFIX`: Kinesis streams are named `<prefix>-<dataset>`; letters, digits, `_`, `.`, `-`, at most 64
-    /// characters. Default `pinlake`.
+    /// `STREAM_PREFIX`: Kinesis streams and Firehose delivery streams are named `<prefix>-<dataset>`; letters, digits,
+    /// `_`, `.`, `-`, at most 64 characters. Default `pinlake`. Names of delivery streams have 64 characters at most.
     pub stream_prefix: String,
     /// `DATASETS_URI`: a folder or an `s3://bucket/prefix/` that holds the definitions. Default: those compiled in.
     pub datasets_uri: Option<String>,
@@ -44,7 +44,8 @@ pub struct Bounds {
     /// source mapping downstream.
     pub batch_records: usize,
     /// `MAX_RECORD_BYTES`: the largest record, its partition key included, in bytes. Default 1,048,576, as in Kinesis;
-    /// at most 10,485,760, to which a stream can be raised.
+    /// at most 10,485,760, to which a stream can be raised. Of a record for Firehose 1,024,000 at most, the end of its
+    /// line included, whatever is set here.
     pub record_bytes: usize,
     /// `REQUEST_TIMEOUT_MS`: how long a request may take, in milliseconds. Default 28,000: API Gateway gives up after
     /// 29 seconds. A nearer deadline of the invocation goes first.

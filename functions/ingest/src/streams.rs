@@ -14,7 +14,7 @@ use crate::{
     body::Payload,
     deadline::Deadline,
     intake,
-    publish::Description,
+    publish::kinesis::Description,
     refusal::Refusal,
     voice::AwsError,
 };
@@ -55,7 +55,7 @@ pub(crate) async fn put_record(
     let mut fates = intake::take_in(
         &app.settings,
         &target.definition,
-        app.streams.as_ref(),
+        app.kinesis.as_ref(),
         incoming,
         deadline,
     )
@@ -111,7 +111,7 @@ pub(crate) async fn put_records(
     let fates = intake::take_in(
         &app.settings,
         &target.definition,
-        app.streams.as_ref(),
+        app.kinesis.as_ref(),
         incoming,
         deadline,
     )

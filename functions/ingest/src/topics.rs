@@ -63,7 +63,7 @@ pub(crate) async fn produce(
     let fates = intake::take_in(
         &app.settings,
         &target.definition,
-        app.topics.as_ref(),
+        app.firehose.as_ref(),
         incoming,
         deadline,
     )
@@ -104,7 +104,7 @@ pub(crate) async fn list(State(app): State<App>) -> Response {
     tag = "topics",
     params(("topic" = String, Path, description = "Its last word, after `.` or `-`, is the dataset", example = "0afff2eeb7e3.pin")),
     responses(
-        (status = 200, description = "A partition per open shard", body = Topic, content_type = "application/vnd.kafka.v2+json"),
+        (status = 200, description = "The topic is there and takes records", body = Topic, content_type = "application/vnd.kafka.v2+json"),
         (status = 404, description = "40401: no such topic", body = kafka::Error, content_type = "application/vnd.kafka.v2+json"),
         (status = 429, description = "Come again, slower", body = kafka::Error, content_type = "application/vnd.kafka.v2+json"),
         (status = 500, description = "50002: refused for good", body = kafka::Error, content_type = "application/vnd.kafka.v2+json"),
@@ -116,12 +116,11 @@ pub(crate) async fn describe(
     TopicTarget(target): TopicTarget,
     Deadline(deadline): Deadline,
 ) -> Result<Response, Refusal> {
-    let stream = app
-        .kinesis
-        .describe(target.definition.name(), deadline)
+    app.firehose
+        .probe(target.definition.name(), deadline)
         .await
         .map_err(Refusal::Failed)?;
-    Ok(answer(Topic::new(target.name, stream.open_shards())))
+    Ok(answer(Topic::new(target.name)))
 }
 
 fn answer(body: impl Serialize) -> Response {
@@ -179,7 +178,7 @@ fn read_record(format: Format, body: &Bytes, record: &Field<'_>) -> Result<Incom
     })
 }
 
-/// The record's key as Kinesis takes it: as it is if it can be, else its hash, which keeps equal keys together just as
+/// The record's key as a partition key: as it is if it can be, else its hash, which keeps equal keys together just as
 /// well. An empty key is none.
 fn partition_key(format: Format, key: &Field<'_>) -> Result<Option<String>, Refusal> {
     let bytes = match format {

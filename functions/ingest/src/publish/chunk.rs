@@ -1,25 +1,14 @@
-//! Cutting records into requests that PutRecords takes.
+//! Cutting records into requests that a service takes.
 
 use std::ops::Range;
 
-/// What one PutRecords request may hold.
+/// What one request may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChunkLimits {
-    /// Records; the service takes 500.
+    /// Records.
     pub(super) records: usize,
-    /// Bytes, partition keys included; the service takes 10 MiB.
+    /// Bytes of all records together, as the service counts them.
     pub(super) bytes: usize,
-}
-
-impl Default for ChunkLimits {
-    /// Half of the bytes that the service takes today: it is what older emulators take, and less is sent again when a
-    /// request fails as a whole.
-    fn default() -> Self {
-        Self {
-            records: 500,
-            bytes: 5 << 20,
-        }
-    }
 }
 
 /// Cuts a row of records, of which only the sizes matter, into consecutive ranges within the limits. A record that is

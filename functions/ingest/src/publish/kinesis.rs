@@ -1,17 +1,12 @@
 //! The adapter to Kinesis Data Streams.
 //!
-//! The SDK's own retries are off: PutRecords fails in parts, which the SDK cannot see, so one loop (`retry`) does all
-//! the sending again, for parts and for whole requests, and keeps to one deadline.
+//! PutRecords takes up to 500 records and 10 MiB, keys included.
 
 mod describe;
-
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_kinesis::{
     Client,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     primitives::Blob,
     types::{PutRecordsRequestEntry, PutRecordsResultEntry},
 };
@@ -19,15 +14,29 @@ use pinlake_dataset::DatasetName;
 use tokio::time::Instant;
 
 use super::{
-    Backoff, Failure, Publisher, Receipt, Record,
+    Backoff, Failure, Publisher, Record,
     chunk::ChunkLimits,
     retry::{Answer, Wire, deliver},
+    sdk,
 };
 
 pub use describe::{Description, HashKeyRange, SequenceNumberRange, Shard};
 
-/// One try of a request. A connection that hangs is given up while there is time for another.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Half of the bytes that the service takes today: it is what older emulators take, and less is sent again when a
+/// request fails as a whole.
+const CHUNK: ChunkLimits = ChunkLimits {
+    records: 500,
+    bytes: 5 << 20,
+};
+
+/// Where a record went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Decimal digits, growing within a shard; about 56 in practice, so no integer type holds it.
+    pub sequence_number: String,
+    /// As in `shardId-000000000003`.
+    pub shard_id: String,
+}
 
 /// The datasets' streams, named `<prefix>-<dataset>`.
 #[derive(Debug, Clone)]
@@ -44,12 +53,8 @@ impl Kinesis {
         let config = client
             .config()
             .to_builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            )
+            .retry_config(sdk::no_retries())
+            .timeout_config(sdk::attempt_timeout())
             .build();
         Self {
             client: Client::from_conf(config),
@@ -72,6 +77,8 @@ impl Kinesis {
 
 #[async_trait]
 impl Publisher for Kinesis {
+    type Receipt = Receipt;
+
     async fn publish(
         &self,
         dataset: &DatasetName,
@@ -82,7 +89,7 @@ impl Publisher for Kinesis {
             client: &self.client,
             name: self.stream_name(dataset),
         };
-        deliver(&stream, &records, ChunkLimits::default(), self.backoff, deadline).await
+        deliver(&stream, &records, CHUNK, self.backoff, deadline).await
     }
 }
 
@@ -94,7 +101,13 @@ struct Stream<'a> {
 
 #[async_trait]
 impl Wire for Stream<'_> {
-    async fn put(&self, records: &[&Record]) -> Result<Vec<Answer>, Failure> {
+    type Receipt = Receipt;
+
+    fn size_bytes(&self, record: &Record) -> usize {
+        record.data.len() + record.partition_key.len()
+    }
+
+    async fn put(&self, records: &[&Record]) -> Result<Vec<Answer<Receipt>>, Failure> {
         let entries = records
             .iter()
             .map(|record| entry(record))
@@ -107,19 +120,12 @@ impl Wire for Stream<'_> {
             .set_records(Some(entries));
         match request.send().await {
             Ok(output) => {
-                let answers: Vec<Answer> = output.records().iter().map(answer).collect();
-                if let Some(code) = output.records().iter().find_map(PutRecordsResultEntry::error_code) {
-                    let failed_records = answers.iter().filter(|answer| answer.is_err()).count();
-                    tracing::warn!(
-                        stream = self.name,
-                        failed_records,
-                        code,
-                        "the stream took only a part of a request"
-                    );
-                }
+                let answers = output.records().iter().map(answer).collect();
+                let code = output.records().iter().find_map(PutRecordsResultEntry::error_code);
+                sdk::log_partial_failure(&self.name, &answers, code);
                 Ok(answers)
             }
-            Err(error) => Err(failure(&self.name, &error)),
+            Err(error) => Err(sdk::failure(&self.name, &error)),
         }
     }
 }
@@ -133,78 +139,12 @@ fn entry(record: &Record) -> Option<PutRecordsRequestEntry> {
         .ok()
 }
 
-fn answer(entry: &PutRecordsResultEntry) -> Answer {
+fn answer(entry: &PutRecordsResultEntry) -> Answer<Receipt> {
     match (entry.sequence_number(), entry.shard_id(), entry.error_code()) {
         (Some(sequence_number), Some(shard_id), None) => Ok(Receipt {
             sequence_number: sequence_number.to_owned(),
             shard_id: shard_id.to_owned(),
         }),
-        (_, _, code) => Err(by_code(code.unwrap_or_default(), None)),
-    }
-}
-
-/// What a failed request means for the caller; its details are logged here and go no further.
-fn failure<E>(stream: &str, error: &SdkError<E>) -> Failure
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let failure = match error {
-        SdkError::ConstructionFailure(_) => Failure::Refused,
-        SdkError::ServiceError(service) => by_code(
-            service.err().code().unwrap_or_default(),
-            Some(service.raw().status().as_u16()),
-        ),
-        _ => Failure::Unavailable,
-    };
-    let code = error.code();
-    let error = DisplayErrorContext(error);
-    match failure {
-        Failure::Refused => tracing::error!(stream, code, %error, "the stream refuses requests"),
-        _ => tracing::warn!(stream, code, %error, "a request to the stream failed"),
-    }
-    failure
-}
-
-/// Sorts the error codes of Kinesis, which come per record in a 200 answer (`status` is none then) or for a whole
-/// request. An unknown code is judged by its status: 4xx is our fault and stays so, all else may pass.
-fn by_code(code: &str, status: Option<u16>) -> Failure {
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "ThrottlingException"
-        | "Throttling"
-        | "LimitExceededException"
-        | "KMSThrottlingException"
-        | "RequestLimitExceeded" => Failure::Throttled,
-        "InternalFailure" | "InternalFailureException" | "ServiceUnavailable" | "RequestTimeout" => {
-            Failure::Unavailable
-        }
-        _ => match status {
-            Some(429) => Failure::Throttled,
-            Some(400..=499) => Failure::Refused,
-            _ => Failure::Unavailable,
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_sorted_by_what_a_caller_can_do() {
-        let cases = [
-            ("ProvisionedThroughputExceededException", None, Failure::Throttled),
-            ("KMSThrottlingException", Some(400), Failure::Throttled),
-            ("InternalFailure", None, Failure::Unavailable),
-            ("InternalFailure", Some(500), Failure::Unavailable),
-            ("ResourceNotFoundException", Some(400), Failure::Refused),
-            ("AccessDeniedException", Some(400), Failure::Refused),
-            ("ValidationException", Some(400), Failure::Refused),
-            ("SomethingNew", Some(503), Failure::Unavailable),
-            ("", None, Failure::Unavailable),
-        ];
-        for (code, status, failure) in cases {
-            assert_eq!(by_code(code, status), failure, "{code} {status:?}");
-        }
+        (_, _, code) => Err(sdk::by_code(code.unwrap_or_default(), None)),
     }
 }

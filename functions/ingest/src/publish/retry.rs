@@ -11,29 +11,35 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    Backoff, Failure, Receipt, Record,
+    Backoff, Failure, Record,
     chunk::{ChunkLimits, chunks},
 };
 
 /// What became of one record.
-pub(super) type Answer = Result<Receipt, Failure>;
+pub(super) type Answer<R> = Result<R, Failure>;
 
 /// One request on the wire, without any retry of its own.
 #[async_trait]
 pub(super) trait Wire: Sync {
+    /// What the service answers for a record that it has stored.
+    type Receipt: Clone + Send;
+
+    /// What a record counts against the service's limits, in bytes.
+    fn size_bytes(&self, record: &Record) -> usize;
+
     /// Sends a chunk: an answer per record, in order, or one failure for all.
-    async fn put(&self, records: &[&Record]) -> Result<Vec<Answer>, Failure>;
+    async fn put(&self, records: &[&Record]) -> Result<Vec<Answer<Self::Receipt>>, Failure>;
 }
 
 /// Sends the records and answers for each, in order.
-pub(super) async fn deliver(
-    wire: &dyn Wire,
+pub(super) async fn deliver<W: Wire>(
+    wire: &W,
     records: &[Record],
     limits: ChunkLimits,
     backoff: Backoff,
     deadline: Instant,
-) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = vec![Err(Failure::TooLate); records.len()];
+) -> Vec<Answer<W::Receipt>> {
+    let mut answers: Vec<Answer<W::Receipt>> = vec![Err(Failure::TooLate); records.len()];
     let mut pending: Vec<usize> = (0..records.len()).collect();
     let mut most = backoff.first;
     loop {
@@ -50,15 +56,18 @@ pub(super) async fn deliver(
 
 /// Sends each pending record once, chunk after chunk. What the deadline cuts off keeps its earlier answer: why the
 /// last try failed says more than that there was no time for another.
-async fn send_once(
-    wire: &dyn Wire,
+async fn send_once<W: Wire>(
+    wire: &W,
     records: &[Record],
     pending: &[usize],
     limits: ChunkLimits,
     deadline: Instant,
-    answers: &mut [Answer],
+    answers: &mut [Answer<W::Receipt>],
 ) {
-    let sizes: Vec<usize> = pending.iter().map(|&index| records[index].size_bytes()).collect();
+    let sizes: Vec<usize> = pending
+        .iter()
+        .map(|&index| wire.size_bytes(&records[index]))
+        .collect();
     for chunk in chunks(&sizes, limits) {
         let indices = &pending[chunk];
         let batch: Vec<&Record> = indices.iter().map(|&index| &records[index]).collect();
@@ -102,7 +111,13 @@ mod tests {
 
     #[async_trait]
     impl Wire for Scripted {
-        async fn put(&self, records: &[&Record]) -> Result<Vec<Answer>, Failure> {
+        type Receipt = Bytes;
+
+        fn size_bytes(&self, record: &Record) -> usize {
+            record.data.len()
+        }
+
+        async fn put(&self, records: &[&Record]) -> Result<Vec<Answer<Bytes>>, Failure> {
             let mut sent = self.sent.lock().unwrap();
             sent.push(records.iter().map(|record| record.data.clone()).collect());
             if let Some(failure) = self.whole_requests.lock().unwrap().pop() {
@@ -118,17 +133,10 @@ mod tests {
                         .and_then(|plan| plan.get(tries(&record.data) - 1))
                     {
                         Some(failure) => Err(*failure),
-                        None => Ok(receipt(&record.data)),
+                        None => Ok(record.data.clone()),
                     }
                 })
                 .collect())
-        }
-    }
-
-    fn receipt(data: &Bytes) -> Receipt {
-        Receipt {
-            sequence_number: format!("{data:?}"),
-            shard_id: "shardId-000000000000".into(),
         }
     }
 
@@ -142,7 +150,7 @@ mod tests {
             .collect()
     }
 
-    async fn run(wire: &Scripted, records: &[Record], within: Duration) -> Vec<Answer> {
+    async fn run(wire: &Scripted, records: &[Record], within: Duration) -> Vec<Answer<Bytes>> {
         let limits = ChunkLimits { records: 3, bytes: 100 };
         deliver(wire, records, limits, BACKOFF, Instant::now() + within).await
     }
@@ -209,12 +217,19 @@ mod tests {
         struct Hanging;
         #[async_trait]
         impl Wire for Hanging {
-            async fn put(&self, _: &[&Record]) -> Result<Vec<Answer>, Failure> {
+            type Receipt = ();
+
+            fn size_bytes(&self, _: &Record) -> usize {
+                1
+            }
+
+            async fn put(&self, _: &[&Record]) -> Result<Vec<Answer<()>>, Failure> {
                 std::future::pending().await
             }
         }
         let deadline = Instant::now() + Duration::from_millis(20);
-        let answers = deliver(&Hanging, &records(4), ChunkLimits::default(), BACKOFF, deadline).await;
+        let limits = ChunkLimits { records: 3, bytes: 100 };
+        let answers = deliver(&Hanging, &records(4), limits, BACKOFF, deadline).await;
         assert_eq!(answers, vec![Err(Failure::TooLate); 4]);
     }
 
@@ -243,7 +258,7 @@ mod tests {
             for (record, answer) in records.iter().zip(&answers) {
                 // Right answer at the right place: receipts carry the record's own payload.
                 let refused = Err(Failure::Refused);
-                prop_assert!(*answer == Ok(receipt(&record.data)) || *answer == refused);
+                prop_assert!(*answer == Ok(record.data.clone()) || *answer == refused);
                 prop_assert!(sent.iter().flatten().any(|data| *data == record.data));
             }
             for batch in &sent {

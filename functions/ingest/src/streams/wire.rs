@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{
     intake::Fate,
-    publish::{Description, Failure, Receipt},
+    publish::{
+        Failure,
+        kinesis::{Description, Receipt},
+    },
     refusal::Refusal,
     voice::AwsError,
 };
@@ -150,7 +153,7 @@ impl From<Receipt> for PutRecordAnswer {
 
 impl PutRecordsAnswer {
     /// `lines` are the records' line numbers, where they came as lines; `refusal` is the verdict on the whole request.
-    pub(crate) fn new(fates: &[Fate], lines: Option<&[usize]>, refusal: Option<&Refusal>) -> Self {
+    pub(crate) fn new(fates: &[Fate<Receipt>], lines: Option<&[usize]>, refusal: Option<&Refusal>) -> Self {
         let error = refusal.map(AwsError::from);
         let line = |index: usize| lines.and_then(|lines| lines.get(index)).copied();
         Self {
@@ -167,7 +170,7 @@ impl PutRecordsAnswer {
 }
 
 impl PutRecordsEntry {
-    fn new(fate: &Fate, line: Option<usize>) -> Self {
+    fn new(fate: &Fate<Receipt>, line: Option<usize>) -> Self {
         let error_code = match fate {
             Fate::Stored(receipt) => {
                 return Self {

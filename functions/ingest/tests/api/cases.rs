@@ -2,7 +2,7 @@
 //!
 //! Of a case: `send` is the body as text, `json` as JSON, `gzip` text that is sent compressed; `answer` must be part
 //! of the answer (a text that starts with `~` must be contained), `headers` likewise, `stored` is what must have
-//! arrived at Kinesis. The limits are those of `small_bounds`; `"validation": "off"` switches it off.
+//! arrived at Kinesis, `raw` what at Firehose, records one after the other. The limits are those of `small_bounds`; `"validation": "off"` switches it off.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -32,6 +32,7 @@ struct Case {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     stored: Option<Vec<String>>,
+    raw: Option<String>,
 }
 
 #[tokio::test]
@@ -101,6 +102,9 @@ async fn check(api: &Api, case: &Case) {
     }
     if let Some(stored) = &case.stored {
         assert_eq!(&api.far_end.payloads(), stored, "{name}");
+    }
+    if let Some(raw) = &case.raw {
+        assert_eq!(&api.far_end.raw(), raw, "{name}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Kinesis failing in part, as a whole, slowly, for good; through the unmodified SDK.
+//! Kinesis and Firehose failing in part, as a whole, slowly, for good; through the unmodified SDKs.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::support::{Api, Step, user};
 
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
+/// What Firehose says when a delivery stream's throughput is exceeded.
+const SLOW_DOWN: &str = "ServiceUnavailableException";
 
 async fn short() -> Api {
     let bounds = Bounds {
@@ -81,6 +83,8 @@ async fn nothing_through_is_429_or_503_with_retry_after() {
     let cases = [
         (Step::Whole(400, THROTTLED), 429, Some("1"), THROTTLED, 429),
         (Step::Some(vec![(0, THROTTLED)]), 429, Some("1"), THROTTLED, 429),
+        (Step::Whole(503, SLOW_DOWN), 429, Some("1"), THROTTLED, 429),
+        (Step::Some(vec![(0, SLOW_DOWN)]), 429, Some("1"), THROTTLED, 429),
         (Step::Whole(500, "InternalFailure"), 503, Some("5"), unavailable, 50003),
         (Step::Short(0), 503, Some("5"), unavailable, 50003),
         (Step::Hang(Duration::from_secs(30)), 503, Some("5"), unavailable, 50003),
@@ -143,8 +147,10 @@ async fn an_endpoint_that_cannot_be_reached_is_503() {
         },
         ..Settings::default()
     };
-    let kinesis = pinlake_ingest::Kinesis::new(&crate::support::sdk("http://127.0.0.1:9"), "pinlake");
-    let app = pinlake_ingest::App::new(settings, pinlake_dataset::Catalog::built_in(), kinesis);
+    let nowhere = "http://127.0.0.1:9";
+    let kinesis = pinlake_ingest::Kinesis::new(&crate::support::sdk(nowhere), "pinlake");
+    let firehose = pinlake_ingest::Firehose::new(&crate::support::firehose_sdk(nowhere), "pinlake");
+    let app = pinlake_ingest::App::new(settings, pinlake_dataset::Catalog::built_in(), kinesis, firehose);
     let url = crate::support::serve(pinlake_ingest::router(app)).await;
     let http = reqwest::Client::new();
     for path in ["/streams/user", "/topics/user"] {
@@ -161,4 +167,55 @@ async fn an_endpoint_that_cannot_be_reached_is_503() {
         .await
         .unwrap();
     assert_eq!(response.status(), 503);
+}
+
+/// The error codes of a produce answer's entries.
+fn kafka_codes(answer: &Value) -> Vec<Option<i64>> {
+    let offsets = answer["offsets"].as_array().unwrap();
+    offsets.iter().map(|offset| offset["error_code"].as_i64()).collect()
+}
+
+fn three_values() -> Value {
+    json!({"records": [{"value": user(0)}, {"value": user(1)}, {"value": user(2)}]})
+}
+
+#[tokio::test]
+async fn only_what_failed_goes_to_firehose_again() {
+    let api = Api::start().await;
+    api.far_end
+        .then(Step::Some(vec![(0, SLOW_DOWN), (2, "InternalFailure")]))
+        .then(Step::Some(vec![(1, SLOW_DOWN)]));
+    let (status, answer) = api.json("POST", "/topics/user", &three_values()).await;
+    assert_eq!((status, kafka_codes(&answer)), (200, vec![None; 3]));
+    assert_eq!(api.far_end.requests(), [3, 2, 1]);
+    let lines = [user(1), user(0), user(2)].map(|user| format!("{user}\n"));
+    assert_eq!(api.far_end.raw(), lines.concat());
+    let mut offsets: Vec<i64> = (0..3).map(|index| answer["offsets"][index]["offset"].as_i64().unwrap()).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    assert!(offsets.len() == 3 && offsets[0] >= 0, "{answer}");
+}
+
+#[tokio::test]
+async fn whole_requests_go_to_firehose_again() {
+    let api = Api::start().await;
+    api.far_end
+        .then(Step::Whole(503, SLOW_DOWN))
+        .then(Step::Whole(500, "InternalFailure"))
+        .then(Step::Short(1));
+    let (status, answer) = api.json("POST", "/topics/user", &three_values()).await;
+    assert_eq!((status, kafka_codes(&answer)), (200, vec![None; 3]));
+    // The third answer tells of one record only; nothing is known of the other two.
+    assert_eq!(api.far_end.requests(), [3, 3, 3, 2]);
+}
+
+#[tokio::test]
+async fn what_firehose_still_refuses_at_the_deadline_is_told_per_record() {
+    let api = short().await;
+    api.far_end.then(Step::Some(vec![(1, SLOW_DOWN), (2, "InternalFailure")]));
+    api.far_end
+        .always(Step::Some(vec![(0, SLOW_DOWN), (1, "InternalFailure")]));
+    let (status, answer) = api.json("POST", "/topics/user", &three_values()).await;
+    assert_eq!((status, kafka_codes(&answer)), (200, vec![None, Some(50003), Some(50003)]));
+    assert_eq!(api.far_end.raw(), format!("{}\n", user(0)));
 }

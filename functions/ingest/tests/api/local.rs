@@ -2,13 +2,13 @@
 
 use aws_sdk_kinesis::types::ShardIteratorType;
 use pinlake_dataset::Catalog;
-use pinlake_ingest::{App, Kinesis, Settings, router};
+use pinlake_ingest::{App, Firehose, Kinesis, Settings, router};
 use pinlake_local::kinesis::Options;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{sdk, serve, user};
+use crate::support::{firehose_sdk, sdk, serve, user};
 
 #[tokio::test]
 async fn records_can_be_read_back() {
@@ -20,7 +20,9 @@ async fn records_can_be_read_back() {
     let server = endpoint.serve(listener, CancellationToken::new()).unwrap();
     let client = sdk(&server.url());
     let kinesis = Kinesis::new(&client, "pinlake");
-    let url = serve(router(App::new(Settings::default(), Catalog::built_in(), kinesis))).await;
+    let firehose = Firehose::new(&firehose_sdk(&server.url()), "pinlake");
+    let app = App::new(Settings::default(), Catalog::built_in(), kinesis, firehose);
+    let url = serve(router(app)).await;
     let http = reqwest::Client::new();
 
     let body = json!({"records": [{"data": user(1)}, {"data": {"age": 1}}, {"data": user(2)}]});

@@ -1,4 +1,5 @@
-//! The API over real sockets: `reqwest` → the router on a port → the AWS SDK → a scripted Kinesis on another port.
+//! The API over real sockets: `reqwest` → the router on a port → the AWS SDK → a scripted Kinesis and
+//! Firehose on another port.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::{Failure, Kinesis, failure};
+use super::{Failure, Kinesis, sdk};
 
 /// A stream as Kinesis describes it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -107,21 +107,11 @@ impl Kinesis {
         let output = timeout_at(deadline, request.send())
             .await
             .map_err(|_| Failure::TooLate)?
-            .map_err(|error| failure(&name, &error))?;
+            .map_err(|error| sdk::failure(&name, &error))?;
         output
             .stream_description
             .map(Description::from)
             .ok_or(Failure::Unavailable)
-    }
-}
-
-impl Description {
-    /// How many shards take records.
-    pub(crate) fn open_shards(&self) -> usize {
-        self.shards
-            .iter()
-            .filter(|shard| shard.sequence_number_range.ending_sequence_number.is_none())
-            .count()
     }
 }
 
