@@ -64,7 +64,7 @@ impl Demo {
         };
         let pipeline = Pipeline::start(options).await?;
         say(format_args!(
-            "posting {} rows of each dataset to {}, half to /topics, half to /streams",
+            "posting {} rows of each dataset to {}, half to /streams, half to /topics",
             self.rows,
             pipeline.url()
         ));
@@ -110,7 +110,11 @@ impl Demo {
         let posts = DATASETS.map(|dataset| self.post(dataset, &client, &sent));
         let work = async {
             let posted = futures::future::try_join_all(posts).await?;
-            let arrived = tokio::time::timeout(PATIENCE, pipeline.drained()).await;
+            let arrived = tokio::time::timeout(PATIENCE, async {
+                pipeline.deliver_raw().await;
+                pipeline.drained().await;
+            })
+            .await;
             arrived.with_context(|| format!("rows were still on their way after {} s", PATIENCE.as_secs()))?;
             Ok(posted)
         };
@@ -131,7 +135,8 @@ impl Demo {
     async fn post(&self, dataset: &'static str, client: &Client, sent: &ProgressBar) -> Result<Posted> {
         let rows: Vec<_> = Rows::new(dataset, self.seed).take(self.rows as usize).collect();
         write_lines(&self.state.join(SENT).join(format!("{dataset}.jsonl")), &rows)?;
-        let (topics, streams) = rows.split_at(rows.len() / 2);
+        // The first half to the tables: rows are shown from the beginning.
+        let (streams, topics) = rows.split_at(rows.len().div_ceil(2));
         let topic = format!("demo.{dataset}");
         let stream = format!("streaming-demo-{dataset}");
         let requests = topics

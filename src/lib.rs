@@ -3,6 +3,7 @@
 //! - [`demo`], [`up`], [`send`], [`check`]: the commands.
 //! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
 //! - [`client`]: a careful producer over HTTP.
+//! - [`raw`]: reading back what Firehose has filed.
 //! - [`rows`]: rows as real producers send them, from a seed.
 //!
 //! Errors are `anyhow` here: they end in a message to a person.
@@ -13,6 +14,7 @@ pub mod check;
 pub mod client;
 pub mod demo;
 pub mod pipeline;
+pub mod raw;
 pub mod rows;
 pub mod send;
 pub mod terminal;

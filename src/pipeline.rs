@@ -1,11 +1,14 @@
 //! The whole pipeline on this machine: the deployed handlers, between local endpoints.
 //!
 //! ```text
-//! client ─► ingest's router ─► Kinesis endpoint ─► mappings ─► stream's handler ─► S3 endpoint ─► <state>/s3/pinlake
+//! client ─► ingest's router ─┬─► Kinesis endpoint ──► mappings ─► stream's handler ─┐
+//!                            │                                                      ├─► S3 endpoint ─► <state>/s3/pinlake
+//!                            └─► Firehose endpoint ─► delivery: raw objects ────────┘
 //! ```
 //!
 //! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. All state is in one
-//! folder: `s3/` (objects as plain files) and `kinesis.redb` (streams and how far each mapping is).
+//! folder: `s3/` (objects as plain files), `kinesis.redb` (streams and how far each mapping is) and `firehose.redb`
+//! (records that are not yet in a raw object).
 
 use std::{
     fs,
@@ -23,29 +26,34 @@ use object_store::{ObjectStoreExt, path::Path as Key};
 use pinlake_dataset::Catalog;
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
-    Function, InvokeError, Server,
+    Destination, Function, InvokeError, Server,
+    firehose::{self, Compression, Delivery, Firehose},
     kinesis::{self, Kinesis},
-    mapping::{self, Destination, Mapping},
+    mapping::{self, Mapping},
     s3,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::raw;
+
 /// The bucket that holds the lake.
 pub const BUCKET: &str = "pinlake";
-/// Kinesis streams are named `<prefix>-<dataset>`, as a stack's are.
+/// Kinesis and delivery streams are named `<prefix>-<dataset>`, as a stack's are.
 const STREAM_PREFIX: &str = "pinlake";
 const REGION: &str = "us-east-1";
 /// Two, so that what holds for several shards is seen here too.
 const SHARDS: u32 = 2;
+/// How long a stop waits for the last raw objects.
+const LAST_DELIVERY: Duration = Duration::from_secs(10);
 
 /// How to run the pipeline.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder that keeps everything; made if it is missing.
     pub state: PathBuf,
-    /// The API's port; S3 and Kinesis take the two after it. 0: any free ports.
+    /// The API's port; S3, Kinesis and Firehose take the three after it. 0: any free ports.
     pub port: u16,
     /// A folder of dataset definitions; those compiled in when `None`.
     pub datasets: Option<String>,
@@ -53,6 +61,8 @@ pub struct Options {
     pub validate: bool,
     /// How long the stream's mappings gather a batch.
     pub window: Duration,
+    /// How long delivery streams gather a raw object, 0 to 900 whole seconds.
+    pub raw_interval: Duration,
 }
 
 impl Options {
@@ -64,6 +74,7 @@ impl Options {
             datasets: None,
             validate: true,
             window: Duration::from_secs(1),
+            raw_interval: Duration::from_secs(5),
         }
     }
 }
@@ -74,10 +85,12 @@ pub struct Pipeline {
     url: Url,
     s3: Server,
     kinesis: Server,
+    firehose: Server,
     lake: Lake,
     api: JoinHandle<std::io::Result<()>>,
     mappings: Vec<Mapping>,
-    /// Stops the API, then the mappings, then what they stand on.
+    delivery: Delivery,
+    /// Stops the API, then the mappings and the delivery, then what they stand on.
     stops: [CancellationToken; 3],
 }
 
@@ -92,6 +105,7 @@ impl Pipeline {
         let api_listener = listen(options.port, 0).await?;
         let s3_listener = listen(options.port, 1).await?;
         let kinesis_listener = listen(options.port, 2).await?;
+        let firehose_listener = listen(options.port, 3).await?;
         let stops: [CancellationToken; 3] = Default::default();
         let [api_stop, mapping_stop, endpoint_stop] = &stops;
 
@@ -106,9 +120,13 @@ impl Pipeline {
             &s3_options,
             endpoint_stop.clone(),
         )?;
+        let in_use = || format!("is another pinlake running on {}?", options.state.display());
         let streams = Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default())
-            .with_context(|| format!("is another pinlake running on {}?", options.state.display()))?;
+            .with_context(in_use)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
+        let delivery_streams = Firehose::open(options.state.join("firehose.redb"), firehose::Options::default())
+            .with_context(in_use)?;
+        let firehose = delivery_streams.serve(firehose_listener, endpoint_stop.clone())?;
 
         let credentials = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
         let lake = Lake::open(
@@ -119,14 +137,26 @@ impl Pipeline {
                 credentials: Some(SharedCredentialsProvider::new(credentials.clone())),
             },
         )?;
-        let client = aws_sdk_kinesis::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static(REGION))
-            .endpoint_url(kinesis.url())
-            .credentials_provider(credentials)
-            .build();
-        let publisher = pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(client), STREAM_PREFIX);
-        let mappings = map(&streams, &publisher, &catalog, &lake, options.window, mapping_stop).await?;
+        let (to_kinesis, to_firehose) = publishers(&kinesis.url(), &firehose.url(), credentials);
+        let bucket: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
+        let mappings = map(
+            &streams,
+            &to_kinesis,
+            &catalog,
+            &lake,
+            &bucket,
+            options.window,
+            mapping_stop,
+        )
+        .await?;
+        let delivery = deliver(
+            &delivery_streams,
+            &to_firehose,
+            &catalog,
+            &bucket,
+            options.raw_interval,
+            mapping_stop,
+        )?;
         let app = pinlake_ingest::App::new(
             pinlake_ingest::Settings {
                 stream_prefix: STREAM_PREFIX.into(),
@@ -134,7 +164,8 @@ impl Pipeline {
                 ..pinlake_ingest::Settings::default()
             },
             catalog,
-            publisher,
+            to_kinesis,
+            to_firehose,
         );
         let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
         let stop = api_stop.clone().cancelled_owned();
@@ -144,9 +175,11 @@ impl Pipeline {
             url,
             s3,
             kinesis,
+            firehose,
             lake,
             api,
             mappings,
+            delivery,
             stops,
         })
     }
@@ -166,6 +199,11 @@ impl Pipeline {
         self.kinesis.url()
     }
 
+    /// The Firehose endpoint's address.
+    pub fn firehose_url(&self) -> String {
+        self.firehose.url()
+    }
+
     /// The lake, by way of the S3 endpoint.
     pub fn lake(&self) -> &Lake {
         &self.lake
@@ -179,18 +217,23 @@ impl Pipeline {
         Ok(Lake::open(url.as_str(), &S3Options::default())?)
     }
 
-    /// Waits until every accepted record has been stored or given up on.
+    /// Waits until every record accepted by `/streams` has been stored or given up on.
     pub async fn drained(&self) {
         futures::future::join_all(self.mappings.iter().map(Mapping::drained)).await;
     }
 
-    /// Accepted records that are still to be stored or given up on.
-    pub fn behind(&self) -> u64 {
-        self.mappings.iter().map(Mapping::behind).sum()
+    /// Waits until every record accepted by `/topics` is in a raw object, which is not put off until it is large or old.
+    pub async fn deliver_raw(&self) {
+        self.delivery.flush().await;
     }
 
-    /// Stops: answers the requests under way, finishes the running batches, then closes the endpoints. What is still in
-    /// the streams goes on with the next start.
+    /// Accepted records that are still to be stored, put into a raw object, or given up on.
+    pub fn behind(&self) -> u64 {
+        self.mappings.iter().map(Mapping::behind).sum::<u64>() + self.delivery.behind()
+    }
+
+    /// Stops: answers the requests under way, finishes the running batches, puts what is buffered into raw objects, then
+    /// closes the endpoints. What is still in the streams goes on with the next start.
     pub async fn stop(self) {
         let [api_stop, mapping_stop, endpoint_stop] = self.stops;
         api_stop.cancel();
@@ -199,11 +242,65 @@ impl Pipeline {
             Ok(Err(error)) => tracing::error!(%error, "the API ended badly"),
             Err(error) => tracing::error!(%error, "the API's task ended badly"),
         }
+        // What cannot be delivered by then is still in the journal at the next start.
+        if tokio::time::timeout(LAST_DELIVERY, self.delivery.flush()).await.is_err() {
+            tracing::warn!("raw records are left for the next start");
+        }
         mapping_stop.cancel();
         futures::future::join_all(self.mappings.into_iter().map(Mapping::stopped)).await;
+        self.delivery.stopped().await;
         endpoint_stop.cancel();
-        futures::future::join(self.s3.stopped(), self.kinesis.stopped()).await;
+        futures::future::join3(self.s3.stopped(), self.kinesis.stopped(), self.firehose.stopped()).await;
     }
+}
+
+/// What ingest publishes with.
+fn publishers(
+    kinesis_url: &str,
+    firehose_url: &str,
+    credentials: Credentials,
+) -> (pinlake_ingest::Kinesis, pinlake_ingest::Firehose) {
+    let kinesis = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(kinesis_url)
+        .credentials_provider(credentials.clone())
+        .build();
+    let firehose = aws_sdk_firehose::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(firehose_url)
+        .credentials_provider(credentials)
+        .build();
+    (
+        pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(kinesis), STREAM_PREFIX),
+        pinlake_ingest::Firehose::new(&aws_sdk_firehose::Client::from_conf(firehose), STREAM_PREFIX),
+    )
+}
+
+/// A delivery stream per dataset, named as ingest names it and set as in `template.yaml`, but for the interval.
+fn deliver(
+    streams: &Firehose,
+    publisher: &pinlake_ingest::Firehose,
+    catalog: &Catalog,
+    bucket: &Arc<dyn Destination>,
+    interval: Duration,
+    stop: &CancellationToken,
+) -> Result<Delivery> {
+    for definition in catalog.iter() {
+        let dataset = definition.name();
+        streams.ensure_stream(firehose::Settings {
+            prefix: format!("{}date=!{{timestamp:yyyy-MM-dd}}/", raw::prefix(dataset)),
+            error_prefix: Some(format!(
+                "raw-errors/{dataset}/!{{firehose:error-output-type}}/date=!{{timestamp:yyyy-MM-dd}}/"
+            )),
+            buffer_mib: 64,
+            buffer_interval: interval,
+            compression: Compression::Gzip,
+            ..firehose::Settings::new(publisher.stream_name(dataset), BUCKET)
+        })?;
+    }
+    Ok(Delivery::start(streams, Arc::clone(bucket), stop.clone()))
 }
 
 /// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function, as in
@@ -213,6 +310,7 @@ async fn map(
     publisher: &pinlake_ingest::Kinesis,
     catalog: &Catalog,
     lake: &Lake,
+    bucket: &Arc<dyn Destination>,
     window: Duration,
     stop: &CancellationToken,
 ) -> Result<Vec<Mapping>> {
@@ -220,7 +318,6 @@ async fn map(
     let settings = pinlake_stream::Settings::from_lookup(|name| (name == "LAKE_URI").then(|| lake_uri.clone()))?;
     let handler = pinlake_stream::Handler::new(catalog.clone(), lake, &settings)?;
     let function: Arc<dyn Function> = Arc::new(StreamFunction(handler));
-    let destination: Arc<dyn Destination> = Arc::new(FailedBatches(lake.clone()));
     let mut mappings = Vec::new();
     for definition in catalog.iter() {
         let stream = publisher.stream_name(definition.name());
@@ -232,7 +329,7 @@ async fn map(
             most_retries: Some(10),
             ..mapping::Settings::new(format!("stream-{}", definition.name()), stream, "stream")
         };
-        let (function, destination) = (Arc::clone(&function), Arc::clone(&destination));
+        let (function, destination) = (Arc::clone(&function), Arc::clone(bucket));
         mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
     }
     Ok(mappings)
@@ -258,13 +355,13 @@ impl Function for StreamFunction {
     }
 }
 
-/// The on-failure destination: the lake's own bucket, as in `template.yaml`.
-struct FailedBatches(Lake);
+/// Where raw objects go, and what the mappings give up on: the lake's own bucket, as in `template.yaml`.
+struct Bucket(Lake);
 
 #[async_trait]
-impl Destination for FailedBatches {
-    async fn put(&self, key: &str, record: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.store().put(&Key::parse(key)?, record.into()).await?;
+impl Destination for Bucket {
+    async fn put(&self, key: &str, object: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.store().put(&Key::parse(key)?, object.into()).await?;
         Ok(())
     }
 }

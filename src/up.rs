@@ -14,8 +14,8 @@ use crate::{
 /// Runs the whole pipeline on loopback, until Ctrl-C. A restart goes on where it stopped.
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Port of the API. S3 and Kinesis take the two ports after it; 0 takes any three.
-    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(..=65533))]
+    /// Port of the API. S3, Kinesis and Firehose take the three ports after it; 0 takes any four.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(..=65532))]
     port: u16,
     /// Where everything is kept.
     #[arg(long, value_name = "DIR", default_value = ".pinlake")]
@@ -29,6 +29,9 @@ pub struct Up {
     /// How long the stream gathers a batch, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(..=300_000))]
     window: u64,
+    /// How long Firehose gathers a raw object, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=900))]
+    raw_interval: u64,
 }
 
 impl Up {
@@ -43,6 +46,7 @@ impl Up {
             datasets: self.datasets.clone(),
             validate: !self.no_validation,
             window: Duration::from_millis(self.window),
+            raw_interval: Duration::from_secs(self.raw_interval),
         })
         .await?;
         let (api, folder) = (pipeline.url(), self.state.join("s3").join(BUCKET));
@@ -51,10 +55,12 @@ impl Up {
              API       {api}  (PUT {api}streams/<name>/records, POST {api}topics/<name>, GET {api}openapi.json)\n  \
              S3        {}  (bucket {BUCKET}, path style)\n  \
              Kinesis   {}\n  \
-             tables    {}/tables/<dataset>, quarantine beside them\n\
+             Firehose  {}\n  \
+             tables    {}/tables/<dataset>, quarantine and raw beside them\n\
              Ctrl-C stops it; a restart goes on where it stopped.",
             pipeline.s3_url(),
             pipeline.kinesis_url(),
+            pipeline.firehose_url(),
             folder.display(),
         ));
         tokio::select! {

@@ -14,6 +14,7 @@ use pinlake_lake::{FIELD, Kind, Lake, PAYLOAD, REASON, read_table};
 use super::{Posted, stored};
 use crate::{
     client::abridge,
+    raw,
     terminal::{say, table},
 };
 
@@ -126,15 +127,17 @@ pub(super) async fn quarantine(lake: &Lake, posted: &[Posted]) -> Result<()> {
 
 /// Accepted against stored. True when every dataset adds up.
 pub(super) async fn counts(lake: &Lake, posted: &[Posted]) -> Result<bool> {
-    let mut shown = table(&["dataset", "posted", "accepted", "= in the table", "+ in quarantine", ""]);
+    let heads = ["dataset", "posted", "accepted", "= in the table", "+ in quarantine", "+ in raw objects", ""];
+    let mut shown = table(&heads);
     let mut sound = true;
     for Posted { name, rows, accepted } in posted {
         let written = stored(lake, Kind::Table, name).await?;
         let quarantined = stored(lake, Kind::Quarantine, name).await?;
-        let adds_up = *accepted == rows.len() as u64 && written + quarantined == *accepted;
+        let raw = raw::records(lake, name).await?.len() as u64;
+        let adds_up = *accepted == rows.len() as u64 && written + quarantined + raw == *accepted;
         sound &= adds_up;
         let verdict = if adds_up { "adds up" } else { "DOES NOT ADD UP" };
-        let counts = [rows.len() as u64, *accepted, written, quarantined].map(|count| count.to_string());
+        let counts = [rows.len() as u64, *accepted, written, quarantined, raw].map(|count| count.to_string());
         shown.add_row(
             std::iter::once(name.to_string())
                 .chain(counts)

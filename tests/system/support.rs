@@ -13,7 +13,7 @@ use arrow::{
     array::{Array, AsArray, RecordBatch},
     util::display::{ArrayFormatter, FormatOptions},
 };
-use pinlake::pipeline::Pipeline;
+use pinlake::{pipeline::Pipeline, raw};
 use pinlake_dataset::{Catalog, Cleaner, DatasetName, Limits};
 use pinlake_lake::{Kind, PAYLOAD, describe, read_table};
 
@@ -138,6 +138,25 @@ pub(crate) async fn assert_stored(state: &Path, dataset: &str, records: &[Vec<u8
     let (clean, rejected) = expected(dataset, records);
     assert_same(&rows, &clean, &format!("tables/{dataset}"));
     assert_same(&payloads, &rejected, &format!("quarantine/{dataset}"));
+}
+
+/// Waits until there are as many records in a dataset's raw objects as there should be, and compares them.
+pub(crate) async fn assert_raw(state: &Path, dataset: &str, records: &[Vec<u8>]) {
+    let name = DatasetName::parse(dataset).unwrap();
+    let started = Instant::now();
+    let filed = loop {
+        let filed = match Pipeline::lake_on_disk(state) {
+            Ok(lake) => raw::records(&lake, &name).await.unwrap(),
+            Err(_) => Vec::new(),
+        };
+        if filed.len() >= records.len() || started.elapsed() > Duration::from_secs(60) {
+            break filed;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let text = |record: &Vec<u8>| String::from_utf8_lossy(record).into_owned();
+    let (filed, sent) = (filed.iter().map(text), records.iter().map(text));
+    assert_same(&tally(filed), &tally(sent), &format!("raw/{dataset}"));
 }
 
 /// Waits until a dataset's tables hold so many rows together.

@@ -1,18 +1,21 @@
 //! AWS on one machine: what the deployed functions talk to, served on loopback.
 //!
 //! ```text
-//! producers ──► kinesis (JSON 1.1, redb) ──► mapping ──► a function of ours
-//!                                              │             │
-//!                                              ▼             ▼
-//!                              on-failure destination   s3 (a folder)
+//! producers ─┬─► kinesis (JSON 1.1, redb) ──► mapping ──► a function of ours
+//!            │                                  │             │
+//!            │                                  ▼             ▼
+//!            │                  on-failure destination   s3 (a folder)
+//!            │                                                ▲
+//!            └─► firehose (JSON 1.1, redb) ──► delivery ──────┘
 //! ```
 //!
 //! - [`s3`] serves a folder as S3. Creates are atomic, so Delta Lake can commit to it.
 //! - [`kinesis`] serves data streams: sequence numbers, hash-key routing, limits and iterators as AWS has them.
 //! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations.
+//! - [`firehose`] serves delivery streams: buffers by size and time, GZIP, prefixes with times, error output.
 //!
-//! The unmodified AWS SDKs work against both endpoints; only the endpoint URL differs. State lives in the folder and
-//! the file that the caller names and survives a restart, also one by SIGKILL.
+//! The unmodified AWS SDKs work against all endpoints; only the endpoint URL differs. State lives in the folder and
+//! the files that the caller names and survives a restart, also one by SIGKILL.
 //!
 //! # Invariants
 //! - Nothing listens on anything but loopback (`only_loopback_is_served`).
@@ -20,11 +23,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod database;
+pub mod destination;
+pub mod firehose;
 pub mod function;
 pub mod kinesis;
 pub mod mapping;
+mod protocol;
 pub mod s3;
 pub mod server;
 
+pub use destination::Destination;
 pub use function::{Function, InvokeError};
 pub use server::Server;

@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_transient_failure_outweighs_a_bad_record() {
-        let invalid = Fate::Invalid(Rejection {
+        let invalid = Fate::<()>::Invalid(Rejection {
             field: None,
             reason: "is empty".into(),
         });

@@ -1,58 +1,11 @@
-//! What a Kinesis request can be answered with instead of a result, in AWS's own words where they are known.
+//! What a Kinesis request can be answered with instead of a result, in AWS's own words where they are known, beside what
+//! every service answers.
+
+pub(super) use crate::protocol::ApiError;
 
 use super::store::StoreError;
 
-/// A failed request: an HTTP status, the name of an exception and a message.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: {message}")]
-pub(super) struct ApiError {
-    pub(super) status: u16,
-    pub(super) kind: &'static str,
-    pub(super) message: String,
-}
-
 impl ApiError {
-    fn client(kind: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            kind,
-            message: message.into(),
-        }
-    }
-
-    /// A value that the service's model does not allow.
-    pub(super) fn constraint(value: impl std::fmt::Display, field: &str, constraint: &str) -> Self {
-        Self::validation(&format!("Value '{value}' at '{field}'"), constraint)
-    }
-
-    /// A value too long to be repeated.
-    pub(super) fn constraint_unshown(field: &str, constraint: &str) -> Self {
-        Self::validation(&format!("Value at '{field}'"), constraint)
-    }
-
-    /// A value that is missing.
-    pub(super) fn missing(field: &str) -> Self {
-        Self::validation(&format!("Value null at '{field}'"), "not be null")
-    }
-
-    fn validation(subject: &str, constraint: &str) -> Self {
-        let message =
-            format!("1 validation error detected: {subject} failed to satisfy constraint: Member must {constraint}");
-        Self::client("ValidationException", message)
-    }
-
-    pub(super) fn invalid_argument(message: impl Into<String>) -> Self {
-        Self::client("InvalidArgumentException", message)
-    }
-
-    pub(super) fn serialization(message: impl Into<String>) -> Self {
-        Self::client("SerializationException", message)
-    }
-
-    pub(super) fn unknown_operation() -> Self {
-        Self::client("UnknownOperationException", "")
-    }
-
     pub(super) fn expired_iterator(message: impl Into<String>) -> Self {
         Self::client("ExpiredIteratorException", message)
     }
@@ -86,11 +39,7 @@ impl ApiError {
             | StoreError::Corrupt { .. }
             | StoreError::NotStored) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the stream store failed");
-                Self {
-                    status: 500,
-                    kind: "InternalFailureException",
-                    message: "the stream store failed".into(),
-                }
+                Self::internal("the stream store failed")
             }
         }
     }

@@ -7,6 +7,7 @@ use super::{
     hash::HashKeys,
     wire::{Entry, StreamRef},
 };
+use crate::protocol;
 
 /// The most records of a PutRecords request.
 pub(super) const MOST_RECORDS: usize = 500;
@@ -112,43 +113,5 @@ pub(super) fn stream_name(stream: StreamRef) -> Result<String, ApiError> {
 }
 
 pub(super) fn check_stream_name(name: String) -> Result<String, ApiError> {
-    let is_name = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
-    match name.len() {
-        0 => Err(ApiError::constraint(
-            name,
-            "streamName",
-            "have length greater than or equal to 1",
-        )),
-        129.. => Err(ApiError::constraint(
-            name,
-            "streamName",
-            "have length less than or equal to 128",
-        )),
-        _ if !is_name => Err(ApiError::constraint(
-            name,
-            "streamName",
-            "satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
-        )),
-        _ => Ok(name),
-    }
-}
-
-/// A count that a request may limit, as `1..=most`.
-pub(super) fn count(given: Option<i64>, field: &str, default: usize, most: usize) -> Result<usize, ApiError> {
-    let Some(given) = given else { return Ok(default) };
-    match usize::try_from(given) {
-        Ok(count) if count > most => Err(ApiError::constraint(
-            given,
-            field,
-            &format!("have value less than or equal to {most}"),
-        )),
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(ApiError::constraint(
-            given,
-            field,
-            "have value greater than or equal to 1",
-        )),
-    }
+    protocol::name(name, "streamName", 128)
 }

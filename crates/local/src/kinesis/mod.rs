@@ -43,7 +43,10 @@ pub(crate) use self::{
     store::{Record, Store, StoreError},
     stream::{Shard, Stream},
 };
-use crate::server::{self, ServeError, Server};
+use crate::{
+    protocol,
+    server::{self, ServeError, Server},
+};
 
 /// What time it is. An argument, so that a test can let a clock step back.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -165,7 +168,7 @@ impl Kinesis {
     /// # Errors
     /// [`Error::Serve`] when the listener is not on loopback.
     pub fn serve(&self, listener: TcpListener, cancel: CancellationToken) -> Result<Server, Error> {
-        let service = hyper_util::service::TowerToHyperService::new(endpoint::router(self.clone()));
+        let service = hyper_util::service::TowerToHyperService::new(protocol::router(self.clone()));
         let server = server::serve(listener, service, cancel.clone())?;
         // Held weakly: when the last clone of these streams is gone, the file is closed at once.
         let (store, clock) = (Arc::downgrade(&self.store), Arc::clone(&self.options.clock));

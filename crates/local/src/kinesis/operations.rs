@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
         PutRecordsOutput, PutResult, SequenceNumberRange, ShardDescription, StreamRef,
     },
 };
+use crate::protocol::{self, seconds, to_value};
 
 /// What every record and answer says: nothing is encrypted here.
 pub(super) const ENCRYPTION: &str = "NONE";
@@ -45,7 +45,7 @@ impl Kinesis {
             None if is_on_demand => ON_DEMAND_SHARDS,
             None => return Err(ApiError::missing("shardCount")),
             // AWS's own limit is a quota; this one keeps a slip of the finger from making a million rows.
-            Some(_) => limits::count(request.shard_count, "shardCount", 1, 10_000)? as u32,
+            Some(_) => protocol::count(request.shard_count, "shardCount", 1, 10_000)? as u32,
         };
         let (store, hours, now_ms) = (Arc::clone(&self.store), self.options.retention_hours, self.now_ms());
         self.blocking(move || store.create_stream(&name, shards, is_on_demand, hours, now_ms))
@@ -62,7 +62,7 @@ impl Kinesis {
 
     pub(super) fn describe_stream(&self, request: DescribeStream) -> Result<Value, ApiError> {
         let stream = self.find(request.stream)?;
-        let limit = limits::count(request.limit, "limit", 100, 10_000)?;
+        let limit = protocol::count(request.limit, "limit", 100, 10_000)?;
         let first = after(request.exclusive_start_shard_id.as_deref(), &stream)?;
         let shards = shards(&stream, first, limit);
         let has_more = first + shards.len() < stream.shards.len();
@@ -94,7 +94,7 @@ impl Kinesis {
     }
 
     pub(super) fn list_streams(&self, request: ListStreams) -> Result<Value, ApiError> {
-        let limit = limits::count(request.limit, "limit", 100, 10_000)?;
+        let limit = protocol::count(request.limit, "limit", 100, 10_000)?;
         let after = request
             .next_token
             .or(request.exclusive_start_stream_name)
@@ -124,7 +124,7 @@ impl Kinesis {
     }
 
     pub(super) fn list_shards(&self, request: ListShards) -> Result<Value, ApiError> {
-        let limit = limits::count(request.max_results, "maxResults", 1000, 10_000)?;
+        let limit = protocol::count(request.max_results, "maxResults", 1000, 10_000)?;
         // A token names the stream too, so that a client can send it alone.
         let (stream, start) = match request.next_token {
             None => (request.stream, request.exclusive_start_shard_id),
@@ -180,23 +180,7 @@ impl Kinesis {
     }
 
     pub(super) async fn put_records(&self, request: PutRecords) -> Result<Value, ApiError> {
-        let entries = request.records.ok_or_else(|| ApiError::missing("records"))?;
-        match entries.len() {
-            0 => {
-                return Err(ApiError::constraint(
-                    "[]",
-                    "records",
-                    "have length greater than or equal to 1",
-                ));
-            }
-            count if count > MOST_RECORDS => {
-                return Err(ApiError::constraint_unshown(
-                    "records",
-                    "have length less than or equal to 500",
-                ));
-            }
-            _ => {}
-        }
+        let entries = protocol::entries(request.records, "records", MOST_RECORDS)?;
         let checked = (1..)
             .zip(entries)
             .map(|(number, entry)| check_record(entry, &format!("records.{number}.member.")));
@@ -307,13 +291,4 @@ fn mode(stream: &Stream) -> &'static str {
     } else {
         "PROVISIONED"
     }
-}
-
-/// A moment as JSON 1.1 has it: seconds with a fraction.
-pub(super) fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
-}
-
-pub(super) fn to_value(answer: impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(answer).map_err(|error| ApiError::serialization(error.to_string()))
 }

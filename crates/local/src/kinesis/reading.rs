@@ -8,13 +8,13 @@ use super::{
     Kinesis,
     error::ApiError,
     iterator::ShardIterator,
-    limits,
-    operations::{ENCRYPTION, seconds, shard_number, to_value},
+    operations::{ENCRYPTION, shard_number},
     sequence::SequenceNumber,
     shard_id,
     stream::Stream,
     wire::{GetRecords, GetRecordsOutput, GetShardIterator, OutputRecord},
 };
+use crate::protocol::{self, seconds, to_value};
 
 /// The most records of an answer, and the most bytes.
 const MOST_RECORDS: usize = 10_000;
@@ -72,7 +72,7 @@ impl Kinesis {
         let token = request
             .shard_iterator
             .ok_or_else(|| ApiError::missing("shardIterator"))?;
-        let limit = limits::count(request.limit, "limit", MOST_RECORDS, MOST_RECORDS)?;
+        let limit = protocol::count(request.limit, "limit", MOST_RECORDS, MOST_RECORDS)?;
         let now_ms = self.now_ms();
         let iterator = ShardIterator::from_token(&token, now_ms)?;
         let shard = iterator.shard;

@@ -17,14 +17,12 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -32,6 +30,7 @@ use super::{
     sequence::SequenceNumber,
     stream::{Shard, Stream},
 };
+use crate::database;
 
 const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
 pub(super) const SHARDS: TableDefinition<'_, (u64, u32), (u64, i64)> = TableDefinition::new("shards");
@@ -95,14 +94,10 @@ pub(crate) struct Record {
 impl Store {
     /// Opens the file or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = |source: redb::Error| StoreError::Open {
+        let database = database::open(path).map_err(|source| StoreError::Open {
             path: path.to_owned(),
             source,
-        };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error: io::Error| failed(error.into()))?;
-        }
-        let database = open_database(path).map_err(|error| failed(error.into()))?;
+        })?;
         let transaction = database.begin_write()?;
         transaction.open_table(STREAMS)?;
         transaction.open_table(SHARDS)?;
@@ -303,19 +298,6 @@ impl Store {
             .insert((reader, stream.id, shard), next)?;
         transaction.commit()?;
         Ok(())
-    }
-}
-
-/// Opens the file, or makes it. A process or task that is just ending may hold it for another moment, which is waited
-/// for; the lock of a killed process has ended with it.
-fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    let mut tries = 0;
-    loop {
-        match Database::create(path) {
-            Err(DatabaseError::DatabaseAlreadyOpen) if tries < 20 => tries += 1,
-            done => return done,
-        }
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

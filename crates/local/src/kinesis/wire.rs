@@ -2,35 +2,10 @@
 //!
 //! Fields of requests are optional here whatever the API says, because a missing one has an error of its own.
 
-use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
 use super::sequence::SequenceNumber;
-
-/// Data as base64 text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Blob(pub(super) Bytes);
-
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Blob;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("base64 text")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Blob, E> {
-                let bytes = base64_simd::STANDARD.decode_to_vec(text);
-                bytes
-                    .map(|bytes| Blob(bytes.into()))
-                    .map_err(|_| E::custom("not valid base64"))
-            }
-        }
-        deserializer.deserialize_str(Visitor)
-    }
-}
+use crate::protocol::Blob;
 
 /// How most requests name their stream.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -7,16 +7,6 @@ use serde::Serialize;
 use super::event::Source;
 use crate::kinesis::Record;
 
-/// A place for invocation records, such as a bucket.
-#[async_trait::async_trait]
-pub trait Destination: Send + Sync + 'static {
-    /// Stores an invocation record (JSON) under a key.
-    ///
-    /// # Errors
-    /// Any error: the mapping tries again until it succeeds, because what is lost here is lost.
-    async fn put(&self, key: &str, record: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
-}
-
 /// Why a mapping gave up on records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Condition {

@@ -30,10 +30,8 @@ use std::sync::Arc;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    destination::Destination,
-    settings::{Backoff, Settings, Start},
-};
+pub use self::settings::{Backoff, Settings, Start};
+pub use crate::Destination;
 use self::{event::Source, worker::Worker};
 use crate::{
     Function,

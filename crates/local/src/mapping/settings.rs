@@ -84,7 +84,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// How long to wait before a retry, the first of which is number 0: between half of the longest wait and all of it.
-    pub(super) fn wait(self, retry: u32) -> Duration {
+    pub(crate) fn wait(self, retry: u32) -> Duration {
         let longest = self.first.saturating_mul(1 << retry.min(20)).min(self.most);
         longest.mul_f64(rand::rng().random_range(0.5..=1.0))
     }

@@ -7,12 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Progress,
-    destination::Destination,
     event::{ENVELOPE_BYTES, MOST_EVENT_BYTES, Source},
     settings::{Settings, Start},
 };
 use crate::{
-    Function,
+    Destination, Function,
     kinesis::{Kinesis, Record, Store, StoreError, Stream},
 };
 

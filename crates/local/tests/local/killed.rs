@@ -1,20 +1,56 @@
 //! SIGKILL: what was answered is there afterwards, and nothing is there by half.
 
 use std::{
+    collections::HashSet,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use aws_sdk_kinesis::{primitives::Blob, types::ShardIteratorType};
-use pinlake_local::kinesis::Options;
+use bytes::Bytes;
+use pinlake_local::{
+    Destination,
+    firehose::{self, Compression, Delivery, Firehose, Settings},
+    kinesis::Options,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{BUCKET, Streams, kinesis_client, s3_client, serve_s3};
+use crate::{
+    firehose::unpacked,
+    support::{BUCKET, Streams, firehose_client, kinesis_client, listener, s3_client, serve_s3},
+};
 
 const STREAM: &str = "pinlake-pin";
 const STATE: &str = "PINLAKE_TEST_STATE";
+
+/// Delivers to S3.
+struct ToS3(aws_sdk_s3::Client);
+
+#[async_trait::async_trait]
+impl Destination for ToS3 {
+    async fn put(&self, key: &str, object: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let put = self.0.put_object().bucket(BUCKET).key(key).body(object.into());
+        put.send().await?;
+        Ok(())
+    }
+}
+
+/// A delivery stream in the folder that delivers to S3 all the time.
+fn deliver(folder: &Path, s3_url: &str, cancel: &CancellationToken) -> (Firehose, Delivery) {
+    let firehose = Firehose::open(folder.join("firehose.redb"), firehose::Options::default()).unwrap();
+    let settings = Settings {
+        prefix: "raw/".into(),
+        buffer_interval: Duration::ZERO,
+        compression: Compression::Gzip,
+        ..Settings::new(STREAM, BUCKET)
+    };
+    firehose.ensure_stream(settings).unwrap();
+    let delivery = Delivery::start(&firehose, Arc::new(ToS3(s3_client(s3_url))), cancel.clone());
+    (firehose, delivery)
+}
 
 /// Not a test: the process that the test below kills.
 #[tokio::test]
@@ -27,11 +63,14 @@ async fn serve_until_killed() {
     let s3 = serve_s3(&folder.join("s3"), &cancel).await;
     let streams = Streams::open(&folder, Options::default()).await;
     streams.kinesis.ensure_stream(STREAM, 1).unwrap();
-    writeln!(std::io::stdout(), "serving {} {}", s3.url(), streams.server.url()).unwrap();
+    let (firehose, _delivery) = deliver(&folder, &s3.url(), &cancel);
+    let firehose = firehose.serve(listener().await, cancel).unwrap();
+    let urls = format!("{} {} {}", s3.url(), streams.server.url(), firehose.url());
+    writeln!(std::io::stdout(), "serving {urls}").unwrap();
     std::future::pending::<()>().await;
 }
 
-fn spawn(folder: &Path) -> (Child, String, String) {
+fn spawn(folder: &Path) -> (Child, [String; 3]) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::serve_until_killed", "--ignored", "--nocapture"])
         .env(STATE, folder)
@@ -42,8 +81,8 @@ fn spawn(folder: &Path) -> (Child, String, String) {
     for line in lines {
         // The test harness may have begun the line.
         if let Some((_, urls)) = line.unwrap().split_once("serving ") {
-            let (s3, kinesis) = urls.split_once(' ').unwrap();
-            return (child, s3.to_owned(), kinesis.to_owned());
+            let urls: Vec<_> = urls.split(' ').map(str::to_owned).collect();
+            return (child, urls.try_into().unwrap());
         }
     }
     let ended = child.wait().unwrap();
@@ -53,14 +92,15 @@ fn spawn(folder: &Path) -> (Child, String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_outlives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, s3_url, kinesis_url) = spawn(folder.path());
+    let (mut child, [s3_url, kinesis_url, firehose_url]) = spawn(folder.path());
 
     // Writers that write until they get no answer any more.
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..4_u8 {
         let (s3, kinesis) = (s3_client(&s3_url), kinesis_client(&kinesis_url));
+        let firehose = firehose_client(&firehose_url);
         writers.spawn(async move {
-            let (mut objects, mut numbers) = (Vec::new(), Vec::new());
+            let (mut objects, mut numbers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0.. {
                 let key = format!("{writer}/{round}");
                 let put = s3
@@ -81,22 +121,36 @@ async fn what_was_answered_outlives_a_kill() {
                     .await;
                 let Ok(put) = put else { break };
                 numbers.push(put.sequence_number);
+                // Several, so that an object could hold a put by half.
+                let line = |part: usize| format!("{writer}/{round}/{part} {}", "x".repeat(2_000));
+                let record = |part| crate::firehose::record(line(part) + "\n");
+                let put = firehose
+                    .put_record_batch()
+                    .delivery_stream_name(STREAM)
+                    .set_records(Some((0..5).map(record).collect()))
+                    .send()
+                    .await;
+                let Ok(put) = put else { break };
+                assert_eq!(put.failed_put_count(), 0);
+                lines.extend((0..5).map(line));
             }
-            (objects, numbers)
+            (objects, numbers, lines)
         });
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    let (mut objects, mut numbers) = (Vec::new(), Vec::new());
-    for (written, appended) in writers.join_all().await {
+    let (mut objects, mut numbers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    for (written, appended, sent) in writers.join_all().await {
         objects.extend(written);
         numbers.extend(appended);
+        lines.extend(sent);
     }
-    assert!(!objects.is_empty() && !numbers.is_empty());
+    assert!(!objects.is_empty() && !numbers.is_empty() && !lines.is_empty());
 
     let cancel = CancellationToken::new();
-    let s3 = s3_client(&serve_s3(&folder.path().join("s3"), &cancel).await.url());
+    let s3_url = serve_s3(&folder.path().join("s3"), &cancel).await.url();
+    let s3 = s3_client(&s3_url);
     for (key, etag) in &objects {
         let head = s3.head_object().bucket(BUCKET).key(key).send().await.unwrap();
         assert_eq!(
@@ -112,6 +166,7 @@ async fn what_was_answered_outlives_a_kill() {
             page.unwrap()
                 .contents()
                 .iter()
+                .filter(|object| !object.key().unwrap().starts_with("raw/"))
                 .all(|object| object.size() == Some(200_000))
         );
     }
@@ -142,6 +197,24 @@ async fn what_was_answered_outlives_a_kill() {
             records.iter().any(|record| record.sequence_number() == number),
             "{number} was answered"
         );
+    }
+
+    let (_firehose, delivery) = deliver(folder.path(), &s3_url, &cancel);
+    delivery.flush().await;
+    let mut delivered = HashSet::new();
+    let mut pages = s3.list_objects_v2().bucket(BUCKET).prefix("raw/").into_paginator().send();
+    while let Some(page) = pages.next().await {
+        for object in page.unwrap().contents() {
+            let key = object.key().unwrap();
+            let get = s3.get_object().bucket(BUCKET).key(key).send().await.unwrap();
+            let body = get.body.collect().await.unwrap().into_bytes();
+            let text = String::from_utf8(unpacked(key, &body)).unwrap();
+            assert!(text.ends_with('\n'), "{key} ends in the middle of a record");
+            delivered.extend(text.lines().map(str::to_owned));
+        }
+    }
+    for line in lines {
+        assert!(delivered.contains(&line), "{line} was answered");
     }
     cancel.cancel();
 }

@@ -52,6 +52,18 @@ pub(crate) fn kinesis_client(url: &str) -> aws_sdk_kinesis::Client {
     aws_sdk_kinesis::Client::from_conf(config)
 }
 
+/// A Firehose client that does not retry.
+pub(crate) fn firehose_client(url: &str) -> aws_sdk_firehose::Client {
+    let config = aws_sdk_firehose::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("pinlake", "pinlake-local", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    aws_sdk_firehose::Client::from_conf(config)
+}
+
 /// Streams, an endpoint for them, and a client.
 pub(crate) struct Streams {
     pub(crate) kinesis: kinesis::Kinesis,

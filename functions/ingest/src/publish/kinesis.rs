@@ -120,7 +120,7 @@ impl Wire for Stream<'_> {
             .set_records(Some(entries));
         match request.send().await {
             Ok(output) => {
-                let answers = output.records().iter().map(answer).collect();
+                let answers: Vec<_> = output.records().iter().map(answer).collect();
                 let code = output.records().iter().find_map(PutRecordsResultEntry::error_code);
                 sdk::log_partial_failure(&self.name, &answers, code);
                 Ok(answers)
