@@ -17,8 +17,9 @@ pub(crate) fn prefix(dataset: &DatasetName) -> String {
 /// All records in a dataset's raw objects, in no particular order.
 pub async fn records(lake: &Lake, dataset: &DatasetName) -> Result<Vec<Vec<u8>>> {
     let store = lake.store();
+    let folder = Key::from_url_path(format!("{}{}", lake.url().path(), prefix(dataset)))?;
     let objects: Vec<_> = store
-        .list(Some(&Key::from(prefix(dataset))))
+        .list(Some(&folder))
         .try_collect()
         .await
         .with_context(|| format!("could not list the raw objects of {dataset}"))?;
