@@ -1,15 +1,18 @@
 //! Posting rows to Pinlake over HTTP, as a careful producer does: in batches, looking into every answer, sending again
 //! what may yet succeed and only that.
 
-use std::time::Duration;
+mod retry;
 
-use anyhow::{Context, Result, bail};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Error, Result, bail};
 use clap::ValueEnum;
-use rand::RngExt;
 use reqwest::{Method, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
+
+pub use retry::Retry;
 
 /// Which of the two APIs to post to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,11 +34,25 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// What became of the rows of one call.
+#[derive(Debug)]
+pub struct Sent {
+    /// One per row, in order.
+    pub outcomes: Vec<Outcome>,
+    /// How long each request took, from its first byte to the last of its answer; the repeats are among them.
+    pub latencies: Vec<Duration>,
+    /// How many of the requests were repeats.
+    pub repeats: usize,
+    /// Why sending more would be in vain: nobody answers at the address, the name is unknown, a request was refused whole.
+    pub fault: Option<Error>,
+}
+
 /// A connection to one Pinlake.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    retry: Retry,
 }
 
 /// Rows per request: what Kinesis takes at once.
@@ -43,16 +60,15 @@ pub const ROWS_PER_REQUEST: usize = 500;
 /// Bytes of rows per request: below Lambda's 6 MB payload, with room for JSON framing and base64.
 pub const BYTES_PER_REQUEST: usize = 4 << 20;
 
-const ATTEMPTS: u32 = 8;
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-
 impl Client {
     /// A client for `http://host:port[/stage]`.
     pub fn new(base: &str) -> Result<Self> {
         let mut base = Url::parse(base).with_context(|| format!("`{base}` is no URL"))?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             bail!("`{base}` is no http or https URL");
+        }
+        if base.password().is_some() {
+            bail!("the URL of Pinlake holds a password, which it has no use for");
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
@@ -62,36 +78,65 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .build()
             .context("could not set up the HTTP client")?;
-        Ok(Self { http, base })
+        let retry = Retry::default();
+        Ok(Self { http, base, retry })
     }
 
-    /// Posts rows to a topic or stream and tells what became of each, in order.
+    /// The same client, with other bounds for sending again.
+    #[must_use]
+    pub fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    /// Posts rows to a topic or stream and tells what became of each, in order; the short form of [`Client::send`].
     ///
-    /// What the service could not take for the moment is sent again with growing, jittered pauses. An error is returned
-    /// only when nothing can be learned about any row: an unknown address, an unknown name, a request refused whole.
+    /// An error is returned only when sending more would be in vain: an unknown address, an unknown name, a request
+    /// refused whole.
     pub async fn post(&self, via: Via, name: &str, rows: &[Vec<u8>]) -> Result<Vec<Outcome>> {
-        let mut outcomes = vec![Outcome::Failed("not sent".into()); rows.len()];
+        let sent = self.send(via, name, rows).await;
+        sent.fault.map_or(Ok(sent.outcomes), Err)
+    }
+
+    /// Posts rows to a topic or stream and tells what became of each.
+    ///
+    /// What the service could not take for the moment is sent again with growing, jittered pauses, and only that.
+    pub async fn send(&self, via: Via, name: &str, rows: &[Vec<u8>]) -> Sent {
+        let started = Instant::now();
+        let mut sent = Sent {
+            outcomes: vec![Outcome::Failed("not sent".into()); rows.len()],
+            latencies: Vec::new(),
+            repeats: 0,
+            fault: None,
+        };
         let mut open: Vec<usize> = (0..rows.len()).collect();
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0.. {
             let mut again = Vec::new();
-            let mut pause = None;
+            let (mut asked, mut broken) = (None, None);
             for (request, members) in requests(via, rows, &open) {
+                let begun = Instant::now();
                 let answer = self.request(via, name, request, members.len()).await;
-                let (answers, retry_after) = match answer {
-                    Ok(Answer::Judged(answers)) => (answers, None),
+                sent.latencies.push(begun.elapsed());
+                sent.repeats += usize::from(attempt > 0);
+                let answers = match answer {
+                    Ok(Answer::Judged(answers)) => answers,
                     Ok(Answer::Busy { reason, retry_after }) => {
-                        (vec![(Outcome::Failed(reason), true); members.len()], retry_after)
+                        asked = asked.max(retry_after);
+                        vec![(Outcome::Failed(reason), true); members.len()]
                     }
                     // A broken connection is worth another try. A row whose answer was lost may so be stored twice:
                     // delivery is at least once, and readers who want one row per key take the latest.
-                    Err(error) if error.downcast_ref::<reqwest::Error>().is_some() && attempt + 1 < ATTEMPTS => {
-                        (vec![(Outcome::Failed(format!("{error:#}")), true); members.len()], None)
+                    Err(error) if error.downcast_ref::<reqwest::Error>().is_some() => {
+                        let reason = format!("{error:#}");
+                        broken = Some(error);
+                        vec![(Outcome::Failed(reason), true); members.len()]
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        sent.fault = Some(error);
+                        return sent;
+                    }
                 };
-                pause = pause.max(retry_after);
                 for (&row, (outcome, retry)) in members.iter().zip(answers) {
-                    outcomes[row] = outcome;
+                    sent.outcomes[row] = outcome;
                     if retry {
                         again.push(row);
                     }
@@ -101,9 +146,19 @@ impl Client {
                 break;
             }
             open = again;
-            tokio::time::sleep(backoff(attempt, pause)).await;
+            let Some(pause) = self.retry.pause(attempt, asked, started.elapsed()) else {
+                let tries = attempt + 1;
+                for &row in &open {
+                    if let Outcome::Failed(reason) = &mut sent.outcomes[row] {
+                        *reason = format!("{reason} (given up after {tries} tries)");
+                    }
+                }
+                sent.fault = broken.map(|error| error.context(format!("given up after {tries} tries")));
+                break;
+            };
+            tokio::time::sleep(pause).await;
         }
-        Ok(outcomes)
+        sent
     }
 
     async fn request(&self, via: Via, name: &str, request: Request, rows: usize) -> Result<Answer> {
@@ -141,14 +196,6 @@ enum Answer {
         reason: String,
         retry_after: Option<Duration>,
     },
-}
-
-/// Full jitter (any pause up to the bound), but never sooner than the service asked for.
-fn backoff(attempt: u32, asked: Option<Duration>) -> Duration {
-    let bound = FIRST_BACKOFF
-        .saturating_mul(2_u32.saturating_pow(attempt))
-        .min(LONGEST_BACKOFF);
-    asked.unwrap_or_default() + bound.mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
 /// Cuts rows into requests. `/topics` takes JSON values and base64 in different requests, so rows that are no JSON go
@@ -355,14 +402,6 @@ mod tests {
                 ),
             ]
         );
-    }
-
-    #[test]
-    fn a_pause_is_never_shorter_than_asked_for() {
-        for attempt in 0..40 {
-            let pause = backoff(attempt, Some(Duration::from_secs(5)));
-            assert!(pause >= Duration::from_secs(5) && pause <= Duration::from_secs(5) + LONGEST_BACKOFF);
-        }
     }
 
     #[test]

@@ -3,4 +3,6 @@
 
 mod command;
 mod end_to_end;
+mod scripted;
+mod send;
 mod support;
