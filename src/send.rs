@@ -48,7 +48,11 @@ use crate::{
 /// What the service has no room for at the moment, and what breaks on the way, is sent again with growing pauses, and only
 /// that. The exit code is 0 only if every row was accepted.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(
+    after_long_help = EXAMPLES,
+    override_usage = "pinlake send --to <URL> --dataset <NAME> [OPTIONS] <FILE>\n       \
+                      pinlake send --to <URL> --from <URL> [OPTIONS]"
+)]
 pub struct Send {
     /// Where to post: `http://host:port`, with the stage if there is one.
     #[arg(long, value_name = "URL")]
@@ -116,8 +120,8 @@ Examples:
   Lines of a file:
     pinlake send --to http://127.0.0.1:3000 --dataset pin rows.jsonl
   All rows of the three tables, 200 a second:
-    PINLAKE_DB_PASSWORD=… pinlake send --to http://127.0.0.1:3000 --from mysql://reader@db.example.org/pinterest --rate 200
-  As the predecessor's emulator, a random post every two seconds, until Ctrl-C:
+    pinlake send --to http://127.0.0.1:3000 --from mysql://reader@db.example.org/pinterest --credentials db.toml --rate 200
+  A random post, that is a row of each table, every two seconds until Ctrl-C:
     pinlake send --to http://127.0.0.1:3000 --from postgres://reader@localhost/pinterest --random --rate 1.5 --via topics";
 
 /// Refused rows are shown up to here; the rest is counted.

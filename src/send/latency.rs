@@ -5,27 +5,33 @@ use std::{fmt, time::Duration};
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 
-/// Latencies in memory that does not grow with their number; each is kept to three digits.
+/// Latencies in memory that does not grow with their number; each is kept to three digits, in microseconds.
 #[derive(Debug)]
 pub(super) struct Latencies(Histogram<u64>);
+
+/// An hour; anything longer counts as one.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 impl Latencies {
     /// None yet.
     pub(super) fn new() -> Result<Self> {
-        let histogram = Histogram::new(3).context("could not set up the latencies")?;
+        let histogram = Histogram::new_with_max(micros(LONGEST), 3).context("could not set up the latencies")?;
         Ok(Self(histogram))
     }
 
     /// Counts one request.
     pub(super) fn record(&mut self, latency: Duration) {
-        self.0
-            .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        self.0.saturating_record(micros(latency));
     }
 
     /// How many requests were counted.
     pub(super) fn count(&self) -> u64 {
         self.0.len()
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// `p50 12.0 ms, p90 …, p99 …, max …`: so many percent of the requests took no longer.
