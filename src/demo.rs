@@ -10,15 +10,18 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use chrono::Utc;
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{MultiProgress, ProgressBar};
+use pinlake_analytics::Summary;
 use pinlake_dataset::DatasetName;
-use pinlake_lake::{Kind, Lake, describe};
+use serde_json::json;
 
 use crate::{
     client::{Client, Outcome, ROWS_PER_REQUEST, Via},
     pipeline::{Options, Pipeline},
+    report,
     rows::{DATASETS, Rows},
     terminal::{bar, say},
 };
@@ -68,16 +71,22 @@ impl Demo {
             self.rows,
             pipeline.url()
         ));
-        let outcome = self.fill(&pipeline).await;
+        let outcome = self.play(&pipeline).await;
         pipeline.stop().await;
-        let posted = outcome?;
+        let (posted, summary) = outcome?;
 
         let lake = Pipeline::lake_on_disk(&self.state)?;
         show::rows(&lake, &posted).await?;
         show::quarantine(&lake, &posted).await?;
         let sound = show::counts(&lake, &posted).await?;
+        show::answers(&lake, &summary).await?;
         show::further(&self.state);
-        say(format_args!("\ndone in {:.1} s", started.elapsed().as_secs_f64()));
+        let page = report::path(&self.state, &summary.page)?;
+        say(format_args!(
+            "\ndone in {:.1} s; the report is\n{}",
+            started.elapsed().as_secs_f64(),
+            page.display()
+        ));
         ensure!(sound, "the counts do not add up");
         Ok(())
     }
@@ -98,7 +107,21 @@ impl Demo {
         fs::create_dir_all(&sent).with_context(|| format!("could not create {}", sent.display()))
     }
 
-    /// Makes the rows, posts them and waits until all are stored.
+    /// All that a day brings: rows by both ways, then the daily run and the upkeep.
+    async fn play(&self, pipeline: &Pipeline) -> Result<(Vec<Posted>, Summary)> {
+        let first = Utc::now().date_naive();
+        let posted = self.fill(pipeline).await?;
+        say(format_args!(
+            "cleaning the raw objects, asking the reports, compacting the tables: the daily and the hourly function"
+        ));
+        // Two days if it is midnight.
+        let days = json!({"from": first, "to": Utc::now().date_naive()});
+        let summary = serde_json::from_value(pipeline.invoke("analytics", &days).await?)?;
+        pipeline.invoke("maintain", &json!({ "time": Utc::now() })).await?;
+        Ok((posted, summary))
+    }
+
+    /// Makes the rows, posts them and waits until all are stored, or in a raw object.
     async fn fill(&self, pipeline: &Pipeline) -> Result<Vec<Posted>> {
         let client = Client::new(pipeline.url().as_str())?;
         let total = u64::from(self.rows) * DATASETS.len() as u64;
@@ -163,11 +186,6 @@ impl Demo {
             accepted,
         })
     }
-}
-
-/// Rows in one of a dataset's two tables; none if there is no table.
-async fn stored(lake: &Lake, kind: Kind, name: &DatasetName) -> Result<u64> {
-    Ok(describe(lake, kind, name).await?.map_or(0, |table| table.rows))
 }
 
 fn write_lines(path: &Path, rows: &[Vec<u8>]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The `pinlake` command, as a library: one file per command, and what they share.
 //!
-//! - [`demo`], [`up`], [`send`], [`check`]: the commands.
+//! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`]: the commands.
 //! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
 //! - [`client`]: a careful producer over HTTP.
 //! - [`raw`]: reading back what Firehose has filed.
@@ -13,9 +13,12 @@
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod page;
 pub mod pipeline;
 pub mod raw;
+pub mod report;
 pub mod rows;
+pub mod run;
 pub mod send;
 pub mod terminal;
 pub mod up;

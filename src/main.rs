@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use pinlake::{check::Check, demo::Demo, send::Send, up::Up};
+use pinlake::{check::Check, demo::Demo, report::Report, run::Run, send::Send, up::Up};
 use tracing_subscriber::EnvFilter;
 
 /// JSON events in over HTTP, clean Delta Lake tables out.
@@ -22,6 +22,8 @@ struct Cli {
 enum Command {
     Demo(Demo),
     Up(Up),
+    Run(Run),
+    Report(Report),
     Send(Send),
     Check(Check),
 }
@@ -40,6 +42,8 @@ async fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Demo(demo) => demo.run().await,
         Command::Up(up) => up.run().await,
+        Command::Run(run) => run.run().await,
+        Command::Report(report) => report.run().await,
         Command::Send(send) => send.run().await,
         Command::Check(check) => check.run(),
     };

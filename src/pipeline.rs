@@ -3,12 +3,23 @@
 //! ```text
 //! client ─► ingest's router ─┬─► Kinesis endpoint ──► mappings ─► stream's handler ─┐
 //!                            │                                                      ├─► S3 endpoint ─► <state>/s3/pinlake
-//!                            └─► Firehose endpoint ─► delivery: raw objects ────────┘
+//!                            └─► Firehose endpoint ─► delivery: raw objects ────────┤
+//!                                            schedules ─► analytics, maintain ──────┘
 //! ```
+//!
+//! | file | idea |
+//! |---|---|
+//! | `functions` | the handlers, as triggers see them |
+//! | `triggers` | mappings, schedules and deliveries, set as in `template.yaml` |
+//! | `front` | what is served beside the API: the report, Lambda's Invoke |
 //!
 //! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. All state is in one
 //! folder: `s3/` (objects as plain files), `kinesis.redb` (streams and how far each mapping is) and `firehose.redb`
 //! (records that are not yet in a raw object).
+
+mod front;
+mod functions;
+mod triggers;
 
 use std::{
     fs,
@@ -19,24 +30,25 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use async_trait::async_trait;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use bytes::Bytes;
-use object_store::{ObjectStoreExt, path::Path as Key};
 use pinlake_dataset::Catalog;
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
-    Destination, Function, InvokeError, Server,
-    firehose::{self, Compression, Delivery, Firehose},
+    Destination, Server,
+    firehose::{self, Delivery, Firehose},
     kinesis::{self, Kinesis},
-    mapping::{self, Mapping},
+    mapping::Mapping,
     s3,
+    schedule::Schedule,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::raw;
+use self::{
+    functions::Functions,
+    triggers::Bucket,
+};
 
 /// The bucket that holds the lake.
 pub const BUCKET: &str = "pinlake";
@@ -88,9 +100,11 @@ pub struct Pipeline {
     firehose: Server,
     lake: Lake,
     api: JoinHandle<std::io::Result<()>>,
+    functions: Functions,
     mappings: Vec<Mapping>,
+    schedules: Vec<Schedule>,
     delivery: Delivery,
-    /// Stops the API, then the mappings and the delivery, then what they stand on.
+    /// Stops the API, then the triggers and the delivery, then what they stand on.
     stops: [CancellationToken; 3],
 }
 
@@ -139,17 +153,19 @@ impl Pipeline {
         )?;
         let (to_kinesis, to_firehose) = publishers(&kinesis.url(), &firehose.url(), credentials);
         let bucket: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
-        let mappings = map(
+        let functions = Functions::new(&catalog, &lake)?;
+        let mappings = triggers::map(
             &streams,
             &to_kinesis,
             &catalog,
-            &lake,
+            functions.get(functions::STREAM).context("a pipeline without its stream function")?,
             &bucket,
             options.window,
             mapping_stop,
         )
         .await?;
-        let delivery = deliver(
+        let schedules = triggers::schedule(&functions, &bucket, mapping_stop);
+        let delivery = triggers::deliver(
             &delivery_streams,
             &to_firehose,
             &catalog,
@@ -169,7 +185,8 @@ impl Pipeline {
         );
         let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
         let stop = api_stop.clone().cancelled_owned();
-        let api = axum::serve(api_listener, pinlake_ingest::router(app)).with_graceful_shutdown(stop);
+        let router = front::router(pinlake_ingest::router(app), lake.clone(), functions.clone());
+        let api = axum::serve(api_listener, router).with_graceful_shutdown(stop);
         let api = tokio::spawn(async move { api.await });
         Ok(Self {
             url,
@@ -178,7 +195,9 @@ impl Pipeline {
             firehose,
             lake,
             api,
+            functions,
             mappings,
+            schedules,
             delivery,
             stops,
         })
@@ -227,6 +246,17 @@ impl Pipeline {
         self.delivery.flush().await;
     }
 
+    /// Invokes a function with an event, as its trigger would.
+    ///
+    /// # Errors
+    /// There is no such function, or it failed.
+    pub async fn invoke(&self, function: &str, event: &serde_json::Value) -> Result<serde_json::Value> {
+        let found = self.functions.get(function);
+        let found = found.with_context(|| format!("there is no function `{function}`"))?;
+        let answer = found.invoke(event.to_string().into()).await?;
+        serde_json::from_slice(&answer).with_context(|| format!("{function} answered something else than JSON"))
+    }
+
     /// Accepted records that are still to be stored, put into a raw object, or given up on.
     pub fn behind(&self) -> u64 {
         self.mappings.iter().map(Mapping::behind).sum::<u64>() + self.delivery.behind()
@@ -248,6 +278,7 @@ impl Pipeline {
         }
         mapping_stop.cancel();
         futures::future::join_all(self.mappings.into_iter().map(Mapping::stopped)).await;
+        futures::future::join_all(self.schedules.into_iter().map(Schedule::stopped)).await;
         self.delivery.stopped().await;
         endpoint_stop.cancel();
         futures::future::join3(self.s3.stopped(), self.kinesis.stopped(), self.firehose.stopped()).await;
@@ -278,90 +309,9 @@ fn publishers(
     )
 }
 
-/// A delivery stream per dataset, named as ingest names it and set as in `template.yaml`, but for the interval.
-fn deliver(
-    streams: &Firehose,
-    publisher: &pinlake_ingest::Firehose,
-    catalog: &Catalog,
-    bucket: &Arc<dyn Destination>,
-    interval: Duration,
-    stop: &CancellationToken,
-) -> Result<Delivery> {
-    for definition in catalog.iter() {
-        let dataset = definition.name();
-        streams.ensure_stream(firehose::Settings {
-            prefix: format!("{}date=!{{timestamp:yyyy-MM-dd}}/", raw::prefix(dataset)),
-            error_prefix: Some(format!(
-                "raw-errors/{dataset}/!{{firehose:error-output-type}}/date=!{{timestamp:yyyy-MM-dd}}/"
-            )),
-            buffer_mib: 64,
-            buffer_interval: interval,
-            compression: Compression::Gzip,
-            ..firehose::Settings::new(publisher.stream_name(dataset), BUCKET)
-        })?;
-    }
-    Ok(Delivery::start(streams, Arc::clone(bucket), stop.clone()))
-}
-
-/// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function, as in
-/// `template.yaml`.
-async fn map(
-    streams: &Kinesis,
-    publisher: &pinlake_ingest::Kinesis,
-    catalog: &Catalog,
-    lake: &Lake,
-    bucket: &Arc<dyn Destination>,
-    window: Duration,
-    stop: &CancellationToken,
-) -> Result<Vec<Mapping>> {
-    let lake_uri = lake.url().to_string();
-    let settings = pinlake_stream::Settings::from_lookup(|name| (name == "LAKE_URI").then(|| lake_uri.clone()))?;
-    let handler = pinlake_stream::Handler::new(catalog.clone(), lake, &settings)?;
-    let function: Arc<dyn Function> = Arc::new(StreamFunction(handler));
-    let mut mappings = Vec::new();
-    for definition in catalog.iter() {
-        let stream = publisher.stream_name(definition.name());
-        streams.ensure_stream(&stream, SHARDS)?;
-        let settings = mapping::Settings {
-            batch_size: 10_000,
-            batch_window: window,
-            bisects: true,
-            most_retries: Some(10),
-            ..mapping::Settings::new(format!("stream-{}", definition.name()), stream, "stream")
-        };
-        let (function, destination) = (Arc::clone(&function), Arc::clone(bucket));
-        mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
-    }
-    Ok(mappings)
-}
-
 async fn listen(port: u16, offset: u16) -> Result<TcpListener> {
     let port = if port == 0 { 0 } else { port + offset };
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .with_context(|| format!("could not listen on port {port}; choose others with --port"))
-}
-
-/// `functions/stream`, as a trigger sees it.
-struct StreamFunction(pinlake_stream::Handler);
-
-#[async_trait]
-impl Function for StreamFunction {
-    async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
-        match self.0.invoke(&event).await {
-            Ok(answer) => Ok(answer.into()),
-            Err(error) => Err(InvokeError::new("Error", format!("{:#}", anyhow::Error::from(error)))),
-        }
-    }
-}
-
-/// Where raw objects go, and what the mappings give up on: the lake's own bucket, as in `template.yaml`.
-struct Bucket(Lake);
-
-#[async_trait]
-impl Destination for Bucket {
-    async fn put(&self, key: &str, object: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.store().put(&Key::parse(key)?, object.into()).await?;
-        Ok(())
-    }
 }

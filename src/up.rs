@@ -56,7 +56,8 @@ impl Up {
              S3        {}  (bucket {BUCKET}, path style)\n  \
              Kinesis   {}\n  \
              Firehose  {}\n  \
-             tables    {}/tables/<dataset>, quarantine and raw beside them\n\
+             tables    {}/tables/<dataset>, quarantine and raw beside them\n  \
+             report    {api}report  (daily; `pinlake run analytics` makes one now)\n\
              Ctrl-C stops it; a restart goes on where it stopped.",
             pipeline.s3_url(),
             pipeline.kinesis_url(),

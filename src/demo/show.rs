@@ -5,16 +5,18 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use arrow::{
     array::{Array, AsArray, RecordBatch},
-    datatypes::Int32Type,
+    datatypes::{Int32Type, Int64Type},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use pinlake_dataset::{Catalog, Limits, RESCUED, check};
-use pinlake_lake::{FIELD, Kind, Lake, PAYLOAD, REASON, read_table};
+use object_store::ObjectStoreExt as _;
+use pinlake_analytics::{QuerySettings, Reports, Session, Summary, results};
+use pinlake_lake::{BATCH, FIELD, Kind, Lake, PAYLOAD, REASON, STREAM, read_table};
+use serde_json::Value;
 
-use super::{Posted, stored};
+use super::Posted;
 use crate::{
     client::abridge,
-    raw,
     terminal::{say, table},
 };
 
@@ -125,19 +127,28 @@ pub(super) async fn quarantine(lake: &Lake, posted: &[Posted]) -> Result<()> {
     Ok(())
 }
 
-/// Accepted against stored. True when every dataset adds up.
+/// Accepted against stored, by the way that the rows took. True when every dataset adds up.
 pub(super) async fn counts(lake: &Lake, posted: &[Posted]) -> Result<bool> {
-    let heads = ["dataset", "posted", "accepted", "= in the table", "+ in quarantine", "+ in raw objects", ""];
+    let session = Session::open(lake, &Catalog::built_in(), QuerySettings::default()).await?;
+    let count = async |table: String, path: &str| -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE ingest_path = '{path}'");
+        let rows = session.ask(&sql).await?.rows;
+        Ok(rows.column(0).as_primitive::<Int64Type>().value(0).unsigned_abs())
+    };
+    let heads = ["dataset", "posted", "accepted", "= rows by stream", "+ by batch", "+ quarantined", ""];
     let mut shown = table(&heads);
     let mut sound = true;
     for Posted { name, rows, accepted } in posted {
-        let written = stored(lake, Kind::Table, name).await?;
-        let quarantined = stored(lake, Kind::Quarantine, name).await?;
-        let raw = raw::records(lake, name).await?.len() as u64;
-        let adds_up = *accepted == rows.len() as u64 && written + quarantined + raw == *accepted;
+        let by_stream = count(format!("{name}_all"), STREAM).await?;
+        let by_batch = count(format!("{name}_all"), BATCH).await?;
+        let mut quarantined = 0;
+        for path in [STREAM, BATCH] {
+            quarantined += count(format!("{name}_quarantine"), path).await?;
+        }
+        let adds_up = *accepted == rows.len() as u64 && by_stream + by_batch + quarantined == *accepted;
         sound &= adds_up;
         let verdict = if adds_up { "adds up" } else { "DOES NOT ADD UP" };
-        let counts = [rows.len() as u64, *accepted, written, quarantined, raw].map(|count| count.to_string());
+        let counts = [rows.len() as u64, *accepted, by_stream, by_batch, quarantined].map(|count| count.to_string());
         shown.add_row(
             std::iter::once(name.to_string())
                 .chain(counts)
@@ -146,6 +157,27 @@ pub(super) async fn counts(lake: &Lake, posted: &[Posted]) -> Result<bool> {
     }
     say(format_args!("\nevery accepted row is in exactly one place\n{shown}"));
     Ok(sound)
+}
+
+/// The first row of each answer.
+pub(super) async fn answers(lake: &Lake, summary: &Summary) -> Result<()> {
+    let mut shown = table(&["question", "rows", "the first"]);
+    for report in Reports::built_in().iter() {
+        let key = results::folder(&report.name, summary.run_date);
+        let found = lake.store().get(&lake.key(&format!("{key}/{}", results::RESULT_JSON))).await;
+        let answer: Value = serde_json::from_slice(&found?.bytes().await?)?;
+        let rows = answer["rows"].as_array().map_or(&[][..], Vec::as_slice);
+        let columns = answer["columns"].as_array().map_or(&[][..], Vec::as_slice);
+        let name = |column: &Value| column.as_str().or(column["name"].as_str()).unwrap_or_default().to_owned();
+        let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let first = rows.first().map(|row| {
+            let values = columns.iter().map(|column| value(&row[name(column)]));
+            values.collect::<Vec<_>>().join(", ")
+        });
+        shown.add_row([report.title.clone(), rows.len().to_string(), first.unwrap_or_default()]);
+    }
+    say(format_args!("\nwhat the reports say of {}\n{shown}", summary.run_date));
+    Ok(())
 }
 
 /// How to go on from here.
@@ -159,7 +191,9 @@ pub(super) fn further(state: &Path) {
          pin = DeltaTable(\"{tables}/pin\").to_pyarrow_dataset()\n    \
          duckdb.sql(\"select category, count(*), max(follower_count) from pin group by all order by 2 desc\")\n  \
          cargo run -- up --state {}    the same pipeline, to post to yourself\n  \
+         echo 'select category, count(*) from pin group by 1 order by 2 desc' | cargo run -- report --state {} --sql -\n  \
          {}/{}/    the rows as posted",
+        state.display(),
         state.display(),
         state.display(),
         super::SENT,

@@ -100,13 +100,13 @@ async fn a_restart_goes_on_where_a_kill_stopped() {
     let state = tempdir().unwrap();
     let rows: Vec<_> = Rows::new("pin", 13).take(6000).collect();
     for part in rows.chunks(1500) {
-        let up = Up::start(state.path(), &arguments);
+        let up = Up::start(state.path(), &["--no-validation"]);
         let outcomes = post(&up.url, Via::Streams, "pin", part).await;
         assert_eq!(outcomes, vec![Outcome::Accepted; part.len()]);
         // In the middle of whatever it does with the rows it has just accepted.
         assert!(!up.end_with("KILL").success());
     }
-    let up = Up::start(state.path(), &arguments);
+    let up = Up::start(state.path(), &["--no-validation"]);
     arrival(state.path(), "pin", rows.len() as u64).await;
     assert!(up.end_with("TERM").success());
     assert_stored(state.path(), "pin", &rows).await;

@@ -12,6 +12,7 @@
 //! - [`s3`] serves a folder as S3. Creates are atomic, so Delta Lake can commit to it.
 //! - [`kinesis`] serves data streams: sequence numbers, hash-key routing, limits and iterators as AWS has them.
 //! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations.
+//! - [`schedule`] is EventBridge Scheduler: a function invoked at times of the clock, retries, dead letters.
 //! - [`firehose`] serves delivery streams: buffers by size and time, GZIP, prefixes with times, error output.
 //!
 //! The unmodified AWS SDKs work against all endpoints; only the endpoint URL differs. State lives in the folder and
@@ -31,6 +32,7 @@ pub mod kinesis;
 pub mod mapping;
 mod protocol;
 pub mod s3;
+pub mod schedule;
 pub mod server;
 
 pub use destination::Destination;

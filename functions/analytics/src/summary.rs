@@ -3,12 +3,12 @@
 use std::fmt;
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{batch::CleanedDay, report::Outcome};
 
 /// The answer of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The day that the reports are about, UTC.
     pub run_date: NaiveDate,
@@ -28,7 +28,7 @@ pub struct Summary {
 }
 
 /// A dataset's day, cleaned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySummary {
     /// The dataset.
     pub dataset: String,
@@ -67,7 +67,7 @@ impl DaySummary {
 }
 
 /// A report, asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportSummary {
     /// Its name.
     pub report: String,

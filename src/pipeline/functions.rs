@@ -1,0 +1,80 @@
+//! The deployed handlers, as triggers see them: bytes of an event in, bytes of an answer out.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pinlake_analytics::Reports;
+use pinlake_dataset::Catalog;
+use pinlake_lake::Lake;
+use pinlake_local::{Function, InvokeError};
+
+/// The functions of a pipeline, by the names that `template.yaml` gives them after the stack's.
+#[derive(Clone)]
+pub(super) struct Functions(BTreeMap<&'static str, Arc<dyn Function>>);
+
+/// The name of the function that streams are mapped to.
+pub(super) const STREAM: &str = "stream";
+/// The name of the function that runs once a day.
+pub(super) const ANALYTICS: &str = "analytics";
+/// The name of the function that runs once an hour.
+pub(super) const MAINTAIN: &str = "maintain";
+
+impl Functions {
+    /// Builds the handlers over a lake, with the settings that they have on AWS.
+    pub(super) fn new(catalog: &Catalog, lake: &Lake) -> Result<Self> {
+        let lake_uri = lake.url().to_string();
+        let lookup = |name: &str| (name == "LAKE_URI").then(|| lake_uri.clone());
+        let stream =
+            pinlake_stream::Handler::new(catalog.clone(), lake, &pinlake_stream::Settings::from_lookup(lookup)?)?;
+        let settings = pinlake_analytics::Settings::from_lookup(lookup)?;
+        let analytics = pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), lake, &settings);
+        Ok(Self(BTreeMap::from([
+            (STREAM, Arc::new(Stream(stream)) as Arc<dyn Function>),
+            (ANALYTICS, Arc::new(Analytics(analytics))),
+        ])))
+    }
+
+    /// A function by its name.
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Function>> {
+        self.0.get(name)
+    }
+
+    /// The names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.keys().copied()
+    }
+}
+
+impl fmt::Debug for Functions {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_set().entries(self.names()).finish()
+    }
+}
+
+struct Stream(pinlake_stream::Handler);
+
+#[async_trait]
+impl Function for Stream {
+    async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        answer(self.0.invoke(&event).await)
+    }
+}
+
+struct Analytics(pinlake_analytics::Handler);
+
+#[async_trait]
+impl Function for Analytics {
+    async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        answer(self.0.invoke(&event).await)
+    }
+}
+
+/// What Lambda makes of a handler's outcome.
+fn answer<E: Into<lambda_runtime::Diagnostic>>(outcome: Result<Vec<u8>, E>) -> Result<Bytes, InvokeError> {
+    outcome.map(Bytes::from).map_err(|error| {
+        let diagnostic = error.into();
+        InvokeError::new(diagnostic.error_type, diagnostic.error_message)
+    })
+}
