@@ -11,12 +11,12 @@ pub(super) struct ValueAxis {
     pub(super) intervals: usize,
     /// What one unit is worth.
     pub(super) unit: f64,
-    /// What is written behind a tick: nothing, `k`, `M`, `B`.
+    /// What is written behind a tick.
     pub(super) suffix: &'static str,
 }
 
 /// About as many intervals as a chart has.
-const WANTED: f64 = 4.0;
+const WANTED: f64 = 5.0;
 
 /// Ticks are written with one decimal at most.
 const SMALLEST_STEP: f64 = 0.1;
@@ -27,9 +27,8 @@ impl ValueAxis {
         let low = values.clone().fold(0.0, f64::min);
         let high = values.clone().fold(0.0, f64::max);
         let (unit, suffix) = match high.max(-low) {
+            // The library writes 20k and 5M itself, but G for what people call a billion.
             largest if largest >= 1e9 => (1e9, "B"),
-            largest if largest >= 1e6 => (1e6, "M"),
-            largest if largest >= 1e4 => (1e3, "k"),
             _ => (1.0, ""),
         };
         // No tick between whole numbers where there is nothing between them to count.
@@ -81,10 +80,11 @@ mod tests {
             (vec![0.0], (0.0, 1.0, 1, "")),
             (vec![3.0, 1.0], (0.0, 3.0, 3, "")),
             (vec![34.0, 12.0], (0.0, 40.0, 4, "")),
-            (vec![9_000.0], (0.0, 10_000.0, 2, "")),
-            (vec![57_000.0, 132_000.0], (0.0, 150.0, 3, "k")),
-            (vec![12_300_000.0], (0.0, 15.0, 3, "M")),
-            (vec![2.5], (0.0, 3.0, 3, "")),
+            (vec![9_000.0], (0.0, 10_000.0, 5, "")),
+            (vec![57_000.0, 132_000.0], (0.0, 150_000.0, 3, "")),
+            (vec![12_300_000.0], (0.0, 15_000_000.0, 3, "")),
+            (vec![2.4e9], (0.0, 2.5, 5, "B")),
+            (vec![2.5], (0.0, 2.5, 5, "")),
             (vec![-4.0, 4.0], (-4.0, 4.0, 4, "")),
         ] {
             assert_eq!(axis(&values), expected, "{values:?}");

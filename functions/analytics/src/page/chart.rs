@@ -96,8 +96,8 @@ fn value_axis(axis: &ValueAxis) -> YAxisConfig {
         stroke_color: Color::transparent(),
         split_number: axis.intervals,
         name_gap: 8.0,
-        // `{t}` is the tick, thousands apart.
-        formatter: Some(format!("{{t}}{}", axis.suffix)),
+        // `{c}` is the tick.
+        formatter: Some(format!("{{c}}{}", axis.suffix)),
         min: Some(axis.low as f32),
         max: Some(axis.high as f32),
         ..YAxisConfig::default()

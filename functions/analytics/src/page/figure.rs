@@ -29,7 +29,7 @@ const MOST_NAMED: usize = 3;
 impl Figure {
     /// The figure of the marks; `None` if there is nothing to draw.
     pub(super) fn of(title: &str, chart: &Chart, marks: &Marks) -> charts_rs::Result<Option<Self>> {
-        let Some(finding) = finding(chart, marks) else {
+        let Some(finding) = finding(marks) else {
             return Ok(None);
         };
         let wide = chart::draw(chart.kind, marks, Room::Wide)?;
@@ -73,8 +73,8 @@ fn by(chart: &Chart) -> String {
     }
 }
 
-/// `Highest category count: 34, Tuvalu (tattoos)`. Equals are named together.
-fn finding(chart: &Chart, marks: &Marks) -> Option<String> {
+/// `Highest: Tuvalu (tattoos), with 34`. Equals are named together.
+fn finding(marks: &Marks) -> Option<String> {
     let largest = marks.largest()?;
     let all: Vec<&Mark> = marks.marks.iter().filter(|mark| mark.value == largest).collect();
     let shown = &all.first()?.shown;
@@ -87,7 +87,8 @@ fn finding(chart: &Chart, marks: &Marks) -> Option<String> {
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
         None => return None,
     };
-    Some(format!("Highest {}: {shown}, {names}", words::column(&chart.y)))
+    let each = if all.len() > 1 { " each" } else { "" };
+    Some(format!("Highest: {names}, with {shown}{each}"))
 }
 
 /// A mark by name: `Tuvalu (tattoos)`.

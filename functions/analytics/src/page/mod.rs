@@ -133,11 +133,11 @@ impl Section {
         })
     }
 
-    /// Said in the table of contents, if it is not a plain answer.
-    fn remark(&self) -> Option<&'static str> {
+    /// Said in the table of contents, if it is not a plain answer: the class of the remark, and its text.
+    fn remark(&self) -> Option<(&'static str, &'static str)> {
         match self.body {
-            Body::Failed(_) => Some("failed"),
-            Body::Empty(_) => Some("no rows"),
+            Body::Failed(_) => Some(("bad", "failed")),
+            Body::Empty(_) => Some(("empty", "no rows")),
             Body::Answered { .. } => None,
         }
     }

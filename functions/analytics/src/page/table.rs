@@ -5,7 +5,7 @@ use arrow::error::ArrowError;
 use super::{columns::Column, words};
 
 /// Rows of a table that a screen holds; the rest is in the data.
-pub(super) const MOST_ROWS: usize = 20;
+pub(super) const MOST_ROWS: usize = 25;
 
 /// A table as the template sets it.
 pub(super) struct Table {

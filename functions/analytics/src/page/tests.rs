@@ -231,10 +231,10 @@ fn an_answer_has_a_chart_a_table_its_sql_and_its_data() {
         2 * 2
     );
     let chart = page.named("div").find(|tag| tag.contains("role=\"img\"")).unwrap();
-    for said in ["Title of one", "Highest posts: 1,234, Chad (art)"] {
+    for said in ["Title of one", "Highest: Chad (art), with 1,234"] {
         assert!(chart.contains(said), "{chart}");
     }
-    assert!(page.has("<p class=\"finding\">Highest posts: 1,234, Chad (art)</p>"));
+    assert!(page.has("<p class=\"finding\">Highest: Chad (art), with 1,234</p>"));
     assert!(page.has("1 row has no value to draw."));
     assert!(page.has("<td class=\"amount\">1,234</td>"));
     assert_eq!(
@@ -252,9 +252,9 @@ fn an_answer_has_a_chart_a_table_its_sql_and_its_data() {
 #[test]
 fn a_long_table_is_cut_and_says_so() {
     for (count, shown, said) in [
-        (20, 20, "20 rows, as data:"),
-        (21, 20, "The first 20 of 21 rows. All of them:"),
-        (217, 20, "The first 20 of 217 rows. All of them:"),
+        (25, 25, "25 rows, as data:"),
+        (26, 25, "The first 25 of 26 rows. All of them:"),
+        (217, 25, "The first 25 of 217 rows. All of them:"),
     ] {
         let page = page(&facts(), &[outcome("one", ChartKind::Bars, Ok(many(count)))]);
         assert_eq!(page.count("<td>country "), shown);
@@ -266,7 +266,7 @@ fn a_long_table_is_cut_and_says_so() {
 fn an_empty_answer_is_said_in_words() {
     let page = page(&facts(), &[outcome("one", ChartKind::Lines, Ok(rows(&[])))]);
     assert!(page.has("There is no row: nothing in the tables answers this question yet."));
-    assert!(page.has("<span class=\"remark\">no rows</span>"));
+    assert!(page.has("<span class=\"remark empty\">no rows</span>"));
     assert_eq!(page.named("svg").count(), 0);
     assert_eq!(page.named("figure").count(), 0);
 }
@@ -298,7 +298,7 @@ fn a_failed_question_is_shown_in_its_place_and_counted_on_top() {
     assert!(failing.has("<li><a href=\"#question-2\">2. Title of two</a></li>"));
     assert!(failing.has("<strong>This question failed.</strong>"));
     assert!(failing.has("no column `x`</pre>"));
-    assert!(failing.has("<span class=\"remark\">failed</span>"));
+    assert!(failing.has("<span class=\"remark bad\">failed</span>"));
     assert_eq!(failing.named("figure").count(), 1);
 
     let fine = page(&facts(), &outcomes[..1]);
@@ -315,7 +315,7 @@ fn the_facts_stand_on_top() {
         "<td class=\"amount\">1,284,310</td>",
         "<td class=\"amount\">1,101,977</td>",
         "<td class=\"amount\">48,211</td>",
-        "<td>9 minutes old at the run",
+        "<td>9 minutes before the run",
         "<td>no row yet</td>",
         "<td>index</td><td>is no int32</td><td class=\"amount\">31</td>",
         "the whole record</span></td><td>is no JSON object</td>",
@@ -324,7 +324,7 @@ fn the_facts_stand_on_top() {
     ] {
         assert!(page.has(said), "{said}");
     }
-    assert!(!page.has("Damaged raw data"));
+    assert!(!page.has("Raw data damaged"));
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn damage_is_said_before_all_else() {
         "raw/pin/b.gz is no gzip".to_owned(),
     ];
     let page = page(&facts, &[outcome("one", ChartKind::Bars, Ok(many(2)))]);
-    let damage = page.source.find("Damaged raw data: 2 objects").expect("it is said");
+    let damage = page.source.find("Raw data damaged in 2 places").expect("it is said");
     assert!(damage < page.source.find("class=\"tiles\"").unwrap());
     assert!(page.has("<li>raw/pin/b.gz is no gzip</li>"));
 }

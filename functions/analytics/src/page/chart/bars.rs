@@ -17,8 +17,10 @@ const MOST_UPRIGHT: usize = 12;
 const ROW: f32 = 27.0;
 /// The height of a chart of upright bars.
 const HEIGHT: f32 = 300.0;
-/// The library keeps so much between two upright bars.
-const BETWEEN: f32 = 10.0;
+/// What the names and labels of two upright bars keep between them.
+const BETWEEN: f32 = 8.0;
+/// What the axis of values takes of the width, at most.
+const VALUE_AXIS: f32 = 60.0;
 
 /// Lying bars in the order of the marks, which is by size: the largest on top.
 pub(super) fn ranked(marks: &Marks, room: Room) -> charts_rs::Result<Drawn> {
@@ -36,7 +38,7 @@ pub(super) fn ranked(marks: &Marks, room: Room) -> charts_rs::Result<Drawn> {
 /// Upright bars, one for each mark, if their names and labels fit; else the same, lying.
 pub(super) fn upright(marks: &Marks, room: Room) -> charts_rs::Result<Drawn> {
     let all = marks.marks.len();
-    let slot = room.width() / all.max(1) as f32 - BETWEEN;
+    let slot = (room.width() - VALUE_AXIS) / all.max(1) as f32 - BETWEEN;
     let fits = |mark: &Mark| width_of(&mark.x) <= slot && width_of(&beside(mark)) <= slot;
     if all > MOST_UPRIGHT || !marks.marks.iter().all(fits) {
         let left_out = (all > MOST_LYING).then(|| {
@@ -84,7 +86,9 @@ pub(super) fn grouped(marks: &Marks, room: Room) -> charts_rs::Result<Drawn> {
     let series = names.iter().map(|name| {
         let values = marks.along(name).into_iter();
         let values = values.map(|value| value.map(|value| scaled(value, &axis)));
-        Series::new_nullable(fitted(name, room.width() / 2.0), values.collect())
+        // Two hard spaces keep the names of the legend apart.
+        let name = fitted(name, room.width() / 2.0) + "\u{a0}\u{a0}";
+        Series::new_nullable(name, values.collect())
     });
     let mut chart = BarChart::new(series.collect(), marks.xs.clone());
     dress(&mut chart.base, room, HEIGHT + 30.0);
@@ -103,12 +107,13 @@ pub(super) fn grouped(marks: &Marks, room: Room) -> charts_rs::Result<Drawn> {
 
 /// Lying bars, the first on top, each with its value and label behind it; so no axis of values is needed.
 fn lying(marks: &Marks, room: Room, left_out: Vec<String>) -> charts_rs::Result<Drawn> {
-    let drawn = &marks.marks[..marks.marks.len().min(MOST_LYING)];
+    // The library begins below.
+    let drawn: Vec<Mark> = marks.marks.iter().take(MOST_LYING).rev().cloned().collect();
     let axis = ValueAxis::over(drawn.iter().map(|mark| mark.value));
     let (for_names, for_labels) = (room.width() * 0.34, room.width() * 0.42);
     let names = drawn.iter().map(|mark| fitted(&mark.x, for_names));
 
-    let mut chart = HorizontalBarChart::new(each_its_own(drawn, &axis, for_labels), names.collect());
+    let mut chart = HorizontalBarChart::new(each_its_own(&drawn, &axis, for_labels), names.collect());
     dress(&mut chart.base, room, drawn.len() as f32 * ROW + 8.0);
     let mut value_axis = value_axis(&axis);
     // The longest bar takes the whole width: there are no ticks that would have to be round.
@@ -116,7 +121,7 @@ fn lying(marks: &Marks, room: Room, left_out: Vec<String>) -> charts_rs::Result<
     value_axis.max = Some(scaled(ends.clone().fold(0.0, f64::max), &axis));
     value_axis.min = Some(scaled(ends.fold(0.0, f64::min), &axis));
     chart.y_axis_configs = vec![value_axis];
-    chart.series.colors = paints(drawn, marks.largest());
+    chart.series.colors = paints(&drawn, marks.largest());
     chart.series.label.formatter = "{a}".to_owned();
     chart.x_axis.hidden = true;
     chart.x_axis.stroke_color = Color::transparent();
@@ -193,9 +198,9 @@ mod tests {
             .collect();
         let labelled = marks(labelled);
         let (wide, narrow) = (upright(&labelled, Room::Wide), upright(&labelled, Room::Narrow));
-        // Only upright bars have an axis of values, whose ticks end at 1.
-        assert!(wide.unwrap().svg.contains("\n1\n"));
-        assert!(!narrow.unwrap().svg.contains("\n1\n"));
+        // Only upright bars have an axis of values, whose ticks begin at 0.
+        assert!(wide.unwrap().svg.contains("\n0\n"));
+        assert!(!narrow.unwrap().svg.contains("\n0\n"));
     }
 
     #[test]
@@ -208,6 +213,15 @@ mod tests {
             ["The 20 highest of 217 are drawn; 197 more are in the data."]
         );
         assert!(drawn.svg.contains("country 19\n") && !drawn.svg.contains("country 20\n"));
+        let top = |name: &str| {
+            let bar = drawn
+                .svg
+                .split("<rect")
+                .find(|bar| bar.contains(&format!("data-category=\"{name}\"")));
+            let top = bar.and_then(|bar| bar.split(" y=\"").nth(1)?.split('"').next()?.parse::<f32>().ok());
+            top.expect(name)
+        };
+        assert!(top("country 0") < top("country 1"), "the largest is on top");
     }
 
     #[test]
@@ -229,7 +243,10 @@ mod tests {
         let drawn = grouped(&marks(all), Room::Wide).unwrap();
         assert_eq!(drawn_bars(&drawn.svg), 5);
         for age in ["18-24", "25-35", "36-50"] {
-            assert!(drawn.svg.contains(&format!("\n{age}\n")), "the legend names {age}");
+            assert!(
+                drawn.svg.contains(&format!("\n{age}\u{a0}\u{a0}\n")),
+                "the legend names {age}"
+            );
         }
     }
 }
