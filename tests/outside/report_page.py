@@ -73,9 +73,8 @@ CHARTS = """() => [...document.querySelectorAll('figure [role=img]')].map(chart 
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
-  return [...document.querySelectorAll('body *')]
-    .filter(element => element.getBoundingClientRect().right > width + 1 && !element.closest('.scroll, pre, svg'))
-    .map(element => element.outerHTML.slice(0, 120));
+  const wide = [...document.querySelectorAll('body *')].filter(element => element.getBoundingClientRect().right > width + 1);
+  return [`${document.documentElement.scrollWidth} of ${width}`, ...wide.slice(0, 5).map(element => element.outerHTML.slice(0, 120))];
 }"""
 
 REACHABLE = "a[href], summary, [tabindex='0']"
