@@ -15,6 +15,7 @@
 //! - Nothing is written, whatever is asked (`only_questions_are_answered`).
 //! - What a question may take is bounded: beyond its memory it spills (`a_question_spills_instead_of_growing`), and an
 //!   answer that does not fit is refused.
+//! - A mistake in the engine fails one question, not the run (`a_panic_of_the_engine_is_an_error`).
 //! - Text is `Utf8`, whatever the engine reads it as (`answers_have_plain_types`).
 
 mod answer;
@@ -201,7 +202,38 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::DataType;
+    use datafusion::logical_expr::{Volatility, create_udf};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_the_engine_is_an_error() {
+        let settings = QuerySettings::default();
+        let context = context(&settings).unwrap();
+        let kinds = (vec![DataType::Int64], DataType::Int64);
+        let panicking = Arc::new(|_: &[_]| panic!("of a kind"));
+        context.register_udf(create_udf(
+            "panicking",
+            kinds.0,
+            kinds.1,
+            Volatility::Volatile,
+            panicking,
+        ));
+        let session = Session {
+            context,
+            datasets: Vec::new(),
+            settings,
+        };
+        let sql = "SELECT panicking(value) FROM generate_series(1, 3)";
+        let error = session.ask(sql).await.unwrap_err();
+        assert_eq!(error.to_string(), "the query engine broke down: of a kind");
+        // Also where the engine runs on other threads than ours.
+        let sql = "SELECT MAX(panicking(value)) FROM generate_series(1, 100000) GROUP BY panicking(value)";
+        session.ask(sql).await.unwrap_err();
+        let answer = session.ask("SELECT 1").await.unwrap();
+        assert_eq!(answer.rows.num_rows(), 1);
+    }
 
     #[test]
     fn a_panic_says_what_it_said() {
