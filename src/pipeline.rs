@@ -45,10 +45,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::{
-    functions::Functions,
-    triggers::Bucket,
-};
+use self::{functions::Functions, triggers::Bucket};
 
 /// The bucket that holds the lake.
 pub const BUCKET: &str = "pinlake";
@@ -135,11 +132,11 @@ impl Pipeline {
             endpoint_stop.clone(),
         )?;
         let in_use = || format!("is another pinlake running on {}?", options.state.display());
-        let streams = Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default())
-            .with_context(in_use)?;
+        let streams =
+            Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default()).with_context(in_use)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
-        let delivery_streams = Firehose::open(options.state.join("firehose.redb"), firehose::Options::default())
-            .with_context(in_use)?;
+        let delivery_streams =
+            Firehose::open(options.state.join("firehose.redb"), firehose::Options::default()).with_context(in_use)?;
         let firehose = delivery_streams.serve(firehose_listener, endpoint_stop.clone())?;
 
         let credentials = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
@@ -158,7 +155,9 @@ impl Pipeline {
             &streams,
             &to_kinesis,
             &catalog,
-            functions.get(functions::STREAM).context("a pipeline without its stream function")?,
+            functions
+                .get(functions::STREAM)
+                .context("a pipeline without its stream function")?,
             &bucket,
             options.window,
             mapping_stop,
@@ -273,7 +272,10 @@ impl Pipeline {
             Err(error) => tracing::error!(%error, "the API's task ended badly"),
         }
         // What cannot be delivered by then is still in the journal at the next start.
-        if tokio::time::timeout(LAST_DELIVERY, self.delivery.flush()).await.is_err() {
+        if tokio::time::timeout(LAST_DELIVERY, self.delivery.flush())
+            .await
+            .is_err()
+        {
             tracing::warn!("raw records are left for the next start");
         }
         mapping_stop.cancel();

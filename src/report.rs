@@ -106,7 +106,9 @@ pub(crate) fn path(state: &Path, page: &str) -> Result<PathBuf> {
 fn read(file: &Path) -> Result<String> {
     if file.as_os_str() == "-" {
         let mut sql = String::new();
-        io::stdin().read_to_string(&mut sql).context("could not read standard input")?;
+        io::stdin()
+            .read_to_string(&mut sql)
+            .context("could not read standard input")?;
         return Ok(sql);
     }
     fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))

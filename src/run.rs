@@ -139,7 +139,11 @@ pub(crate) fn show_maintain(summary: &Value) {
     let mut tables = table(&["table", "files", "bytes", "rows", "deleted files", "checkpoint"]);
     let change = |table: &Value, what: &str| {
         let (before, after) = (&table["before"][what], &table["after"][what]);
-        if before == after { after.to_string() } else { format!("{before} → {after}") }
+        if before == after {
+            after.to_string()
+        } else {
+            format!("{before} → {after}")
+        }
     };
     for row in summary["tables"].as_array().into_iter().flatten() {
         tables.add_row([

@@ -8,9 +8,9 @@ use arrow::{
     datatypes::{Int32Type, Int64Type},
     util::display::{ArrayFormatter, FormatOptions},
 };
-use pinlake_dataset::{Catalog, Limits, RESCUED, check};
 use object_store::ObjectStoreExt as _;
 use pinlake_analytics::{QuerySettings, Reports, Session, Summary, results};
+use pinlake_dataset::{Catalog, Limits, RESCUED, check};
 use pinlake_lake::{BATCH, FIELD, Kind, Lake, PAYLOAD, REASON, STREAM, read_table};
 use serde_json::Value;
 
@@ -135,7 +135,15 @@ pub(super) async fn counts(lake: &Lake, posted: &[Posted]) -> Result<bool> {
         let rows = session.ask(&sql).await?.rows;
         Ok(rows.column(0).as_primitive::<Int64Type>().value(0).unsigned_abs())
     };
-    let heads = ["dataset", "posted", "accepted", "= rows by stream", "+ by batch", "+ quarantined", ""];
+    let heads = [
+        "dataset",
+        "posted",
+        "accepted",
+        "= rows by stream",
+        "+ by batch",
+        "+ quarantined",
+        "",
+    ];
     let mut shown = table(&heads);
     let mut sound = true;
     for Posted { name, rows, accepted } in posted {
@@ -164,11 +172,20 @@ pub(super) async fn answers(lake: &Lake, summary: &Summary) -> Result<()> {
     let mut shown = table(&["question", "rows", "the first"]);
     for report in Reports::built_in().iter() {
         let key = results::folder(&report.name, summary.run_date);
-        let found = lake.store().get(&lake.key(&format!("{key}/{}", results::RESULT_JSON))).await;
+        let found = lake
+            .store()
+            .get(&lake.key(&format!("{key}/{}", results::RESULT_JSON)))
+            .await;
         let answer: Value = serde_json::from_slice(&found?.bytes().await?)?;
         let rows = answer["rows"].as_array().map_or(&[][..], Vec::as_slice);
         let columns = answer["columns"].as_array().map_or(&[][..], Vec::as_slice);
-        let name = |column: &Value| column.as_str().or(column["name"].as_str()).unwrap_or_default().to_owned();
+        let name = |column: &Value| {
+            column
+                .as_str()
+                .or(column["name"].as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
         let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let first = rows.first().map(|row| {
             let values = columns.iter().map(|column| value(&row[name(column)]));

@@ -108,5 +108,9 @@ async fn invoke(State(front): State<Arc<Front>>, Path(name): Path<String>, event
 
 fn broken(error: &anyhow::Error) -> Response {
     tracing::error!(error = format!("{error:#}"), "a result could not be read");
-    (StatusCode::INTERNAL_SERVER_ERROR, "the lake cannot be read; the log says more\n").into_response()
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the lake cannot be read; the log says more\n",
+    )
+        .into_response()
 }

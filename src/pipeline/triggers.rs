@@ -31,7 +31,11 @@ const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
 };
 
 /// The schedules of the functions that have one.
-pub(super) fn schedule(functions: &Functions, bucket: &Arc<dyn Destination>, stop: &CancellationToken) -> Vec<Schedule> {
+pub(super) fn schedule(
+    functions: &Functions,
+    bucket: &Arc<dyn Destination>,
+    stop: &CancellationToken,
+) -> Vec<Schedule> {
     let schedules = [
         (functions::ANALYTICS, When::Daily(DAILY_AT)),
         (functions::MAINTAIN, When::Every(Duration::from_secs(3600))),
@@ -41,7 +45,13 @@ pub(super) fn schedule(functions: &Functions, bucket: &Arc<dyn Destination>, sto
         .filter_map(|(name, when)| {
             let (settings, function) = (schedule::Settings::new(name, when), Arc::clone(functions.get(name)?));
             let dead_letters = Some(Arc::clone(bucket));
-            Some(Schedule::start(settings, function, dead_letters, Arc::new(Utc::now), stop.clone()))
+            Some(Schedule::start(
+                settings,
+                function,
+                dead_letters,
+                Arc::new(Utc::now),
+                stop.clone(),
+            ))
         })
         .collect()
 }

@@ -1,20 +1,9 @@
 //! The command's messages and exit codes, on good and on wrong input.
 
-use std::{
-    fs,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{fs, io::Write, process::Stdio};
 
-use crate::support::{Up, pinlake};
+use crate::support::{Up, pinlake, run};
 use tempfile::tempdir;
-
-/// Exit code, standard output, standard error.
-fn run(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 #[test]
 fn check_tells_what_is_defined() {

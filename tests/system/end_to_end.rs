@@ -67,7 +67,11 @@ async fn the_edge_refuses_what_the_stream_would_quarantine() {
             "{dataset}"
         );
         if via == Via::Topics {
-            let taken: Vec<_> = rows.iter().filter(|row| !quarantined.contains_key(*row)).cloned().collect();
+            let taken: Vec<_> = rows
+                .iter()
+                .filter(|row| !quarantined.contains_key(*row))
+                .cloned()
+                .collect();
             assert_raw(state.path(), dataset, &taken).await;
             continue;
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod command;
+mod daily;
 mod end_to_end;
 mod scripted;
 mod send;

@@ -24,6 +24,13 @@ pub(crate) fn pinlake() -> Command {
     command
 }
 
+/// Exit code, standard output, standard error.
+pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
 /// A running `pinlake up`. Killed when dropped.
 pub(crate) struct Up {
     process: Child,

@@ -293,11 +293,7 @@ mod tests {
         }
     }
 
-    fn start(
-        settings: Settings,
-        function: &Arc<Recording>,
-        letters: &Arc<Letters>,
-    ) -> (Schedule, CancellationToken) {
+    fn start(settings: Settings, function: &Arc<Recording>, letters: &Arc<Letters>) -> (Schedule, CancellationToken) {
         let cancel = CancellationToken::new();
         let function: Arc<dyn Function> = function.clone();
         let letters: Arc<dyn Destination> = letters.clone();
@@ -359,7 +355,10 @@ mod tests {
         let (key, letter) = &letters[0];
         assert!(key.starts_with("aws/scheduler/daily/"), "{key}");
         let letter: serde_json::Value = serde_json::from_slice(letter).unwrap();
-        assert_eq!((&letter["errorType"], &letter["errorMessage"]), (&json!("Run"), &json!("not today")));
+        assert_eq!(
+            (&letter["errorType"], &letter["errorMessage"]),
+            (&json!("Run"), &json!("not today"))
+        );
         assert!(letter["event"].as_str().unwrap().contains("time"));
     }
 

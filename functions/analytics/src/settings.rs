@@ -81,8 +81,13 @@ impl Settings {
         };
         let refuse = |variable, reason| SettingsError { variable, reason };
         let limits = Limits {
-            record_bytes: within(lookup, "MAX_RECORD_BYTES", &RECORD_BYTES, "is no number of bytes from 1 to 10485760")?
-                .unwrap_or(Limits::default().record_bytes),
+            record_bytes: within(
+                lookup,
+                "MAX_RECORD_BYTES",
+                &RECORD_BYTES,
+                "is no number of bytes from 1 to 10485760",
+            )?
+            .unwrap_or(Limits::default().record_bytes),
             ..Limits::default()
         };
         let log_format = match lookup("LOG_FORMAT").as_deref() {
@@ -106,8 +111,13 @@ impl Settings {
             datasets_uri: lookup("DATASETS_URI"),
             reports_uri: lookup("REPORTS_URI"),
             batch,
-            lookback_days: within(lookup, "LOOKBACK_DAYS", &LOOKBACK_DAYS, "is no number of days from 0 to 31")?
-                .unwrap_or(1),
+            lookback_days: within(
+                lookup,
+                "LOOKBACK_DAYS",
+                &LOOKBACK_DAYS,
+                "is no number of days from 0 to 31",
+            )?
+            .unwrap_or(1),
             query: QuerySettings::from_lookup(lookup).map_err(|error| refuse(error.variable, error.reason))?,
             log_format,
             log_filter: lookup("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),

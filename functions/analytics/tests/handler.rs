@@ -76,7 +76,13 @@ impl Fixture {
         let name = DatasetName::parse(dataset).unwrap();
         let mut inds = Vec::new();
         for batch in read_table(&self.lake, Kind::Table, &name).await.unwrap() {
-            inds.extend_from_slice(batch.column_by_name("ind").unwrap().as_primitive::<Int32Type>().values());
+            inds.extend_from_slice(
+                batch
+                    .column_by_name("ind")
+                    .unwrap()
+                    .as_primitive::<Int32Type>()
+                    .values(),
+            );
         }
         inds.sort_unstable();
         inds
@@ -88,7 +94,15 @@ impl Fixture {
         let found: Vec<_> = self.lake.store().list(Some(&folder)).try_collect().await.unwrap();
         let mut results = BTreeMap::new();
         for object in found {
-            let body = self.lake.store().get(&object.location).await.unwrap().bytes().await.unwrap();
+            let body = self
+                .lake
+                .store()
+                .get(&object.location)
+                .await
+                .unwrap()
+                .bytes()
+                .await
+                .unwrap();
             let is_page = object.location.as_ref().ends_with(".html");
             results.insert(object.location.to_string(), if is_page { Bytes::new() } else { body });
         }
@@ -128,7 +142,10 @@ async fn a_day_becomes_tables_answers_and_a_page() {
         .iter()
         .map(|day| (day.dataset.as_str(), day.rows, day.quarantined, day.late))
         .collect();
-    assert_eq!(cleaned, [("geo", 9, 0, false), ("pin", 9, 1, false), ("user", 9, 0, false)]);
+    assert_eq!(
+        cleaned,
+        [("geo", 9, 0, false), ("pin", 9, 1, false), ("user", 9, 0, false)]
+    );
     assert_eq!(summary.run_date.to_string(), DAY);
     assert_eq!(summary.reports.len(), 10);
     assert!(summary.reports.iter().all(|report| report.rows.is_some()));
@@ -171,7 +188,11 @@ async fn late_objects_bring_the_day_before_again() {
         .filter(|day| day.late)
         .map(|day| (day.dataset.as_str(), day.date.to_string()))
         .collect();
-    assert_eq!(late, [("geo", "2026-11-22".to_owned())], "only what has changed is done again");
+    assert_eq!(
+        late,
+        [("geo", "2026-11-22".to_owned())],
+        "only what has changed is done again"
+    );
     assert_eq!(fixture.inds("geo").await, [0, 1, 2, 3, 4, 77, 100, 101, 102, 103, 104]);
     // Once is enough.
     let summary = fixture.run(SCHEDULE).await.unwrap();
@@ -181,10 +202,18 @@ async fn late_objects_bring_the_day_before_again() {
 #[tokio::test]
 async fn a_backfill_does_its_days_and_reports_the_last() {
     let fixture = Fixture::new();
-    for (day, from) in [("2026-11-19", 0), ("2026-11-20", 10), ("2026-11-21", 20), ("2026-11-22", 30)] {
+    for (day, from) in [
+        ("2026-11-19", 0),
+        ("2026-11-20", 10),
+        ("2026-11-21", 20),
+        ("2026-11-22", 30),
+    ] {
         fixture.put("geo", day, "a", &[geo(from)]).await;
     }
-    let summary = fixture.run(br#"{"from":"2026-11-20","to":"2026-11-21"}"#).await.unwrap();
+    let summary = fixture
+        .run(br#"{"from":"2026-11-20","to":"2026-11-21"}"#)
+        .await
+        .unwrap();
     assert_eq!(fixture.inds("geo").await, [10, 20]);
     assert_eq!(summary.page, "results/run_date=2026-11-21/report.html");
 }
@@ -193,7 +222,11 @@ async fn a_backfill_does_its_days_and_reports_the_last() {
 async fn nothing_at_all_is_an_empty_report() {
     let summary = Fixture::new().run(SCHEDULE).await.unwrap();
     assert!(summary.cleaned.is_empty());
-    assert!(summary.reports.iter().all(|report| report.rows == Some(0)), "{:?}", summary.reports);
+    assert!(
+        summary.reports.iter().all(|report| report.rows == Some(0)),
+        "{:?}",
+        summary.reports
+    );
 }
 
 #[tokio::test]
@@ -217,7 +250,10 @@ async fn a_failing_report_fails_the_run_at_the_end() {
     assert_eq!(summary.failures.len(), 2, "{:?}", summary.failures);
     assert!(summary.failures[0].contains("`user`") && summary.failures[0].contains("only 1 are left"));
     assert!(summary.failures[1].contains("01_bad") && summary.failures[1].contains("nowhere"));
-    assert_eq!(fixture.answer("02_good").await, serde_json::json!([{"country": "Albania", "posts": 1}]));
+    assert_eq!(
+        fixture.answer("02_good").await,
+        serde_json::json!([{"country": "Albania", "posts": 1}])
+    );
     assert!(fixture.text(&summary.page).await.contains("nowhere"));
 }
 
@@ -241,7 +277,11 @@ async fn a_run_broken_off_is_mended_by_the_next() {
         fixture.put_all(DAY, "a", 0..12).await;
         fixture.put("pin", DAY, "b", &["no json".to_owned()]).await;
         fixture.run(SCHEDULE).await.unwrap();
-        (fixture.inds("pin").await, fixture.inds("geo").await, fixture.results().await)
+        (
+            fixture.inds("pin").await,
+            fixture.inds("geo").await,
+            fixture.results().await,
+        )
     };
     let mut deaths = BTreeSet::new();
     for puts in 0.. {
@@ -261,7 +301,11 @@ async fn a_run_broken_off_is_mended_by_the_next() {
         store.live();
         let summary = fixture.run(SCHEDULE).await.unwrap();
         assert_eq!(summary.cleaned.len(), 3);
-        let found = (fixture.inds("pin").await, fixture.inds("geo").await, fixture.results().await);
+        let found = (
+            fixture.inds("pin").await,
+            fixture.inds("geo").await,
+            fixture.results().await,
+        );
         assert_eq!(found, expected, "killed at put {puts}");
         if !died {
             break;

@@ -54,7 +54,11 @@ impl Delivery {
     /// Delivers all that is buffered now, however little it is, and waits for it; returns at once when the delivery is
     /// being stopped. AWS has no such call: there one waits for the interval.
     pub async fn flush(&self) {
-        let ends: Vec<_> = self.streams.iter().map(|stream| stream.appended.borrow().index).collect();
+        let ends: Vec<_> = self
+            .streams
+            .iter()
+            .map(|stream| stream.appended.borrow().index)
+            .collect();
         for (stream, end) in self.streams.iter().zip(&ends) {
             stream.flush.send_replace(*end);
         }
@@ -209,7 +213,12 @@ impl Worker {
         loop {
             match self.destination.put(&key, body.clone()).await {
                 Ok(()) => {
-                    tracing::debug!(stream = self.stream.name, key, size_bytes = body.len(), "delivered an object");
+                    tracing::debug!(
+                        stream = self.stream.name,
+                        key,
+                        size_bytes = body.len(),
+                        "delivered an object"
+                    );
                     return Ok(());
                 }
                 Err(error) => tracing::error!(
@@ -245,7 +254,11 @@ impl Worker {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, stream = self.stream.name, "could not use the delivery streams' store");
+                    tracing::error!(
+                        error,
+                        stream = self.stream.name,
+                        "could not use the delivery streams' store"
+                    );
                 }
                 // The runtime is shutting down.
                 Err(_) => return Err(Stopping),

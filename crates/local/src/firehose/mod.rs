@@ -49,16 +49,16 @@ use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    faults::Lots,
-    store::{Store, StoreError},
-};
 pub use self::{
     delivery::Delivery,
     faults::Faults,
     prefix::PrefixError,
     settings::{Compression, Settings, SettingsError},
     time::PatternError,
+};
+use self::{
+    faults::Lots,
+    store::{Store, StoreError},
 };
 use crate::{
     kinesis::Clock,

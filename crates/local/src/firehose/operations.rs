@@ -10,7 +10,9 @@ use super::{
     settings::check_name,
     store::StoreError,
     stream::Stream,
-    wire::{DescribeDeliveryStream, Entry, ListDeliveryStreams, PutRecord, PutRecordBatch, PutRecordBatchOutput, PutResult},
+    wire::{
+        DescribeDeliveryStream, Entry, ListDeliveryStreams, PutRecord, PutRecordBatch, PutRecordBatchOutput, PutResult,
+    },
 };
 use crate::protocol::{self, ApiError, Service, parse, seconds, to_value};
 
@@ -145,7 +147,10 @@ impl Firehose {
     async fn append(&self, stream: Arc<Stream>, records: Vec<Bytes>) -> Result<(), ApiError> {
         let stored = self.store.append(stream, records, self.now().timestamp_millis()).await;
         stored.map_err(|error: StoreError| {
-            tracing::error!(error = &error as &dyn std::error::Error, "the store of delivery streams failed");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the store of delivery streams failed"
+            );
             ApiError::internal("the store of delivery streams failed")
         })
     }

@@ -208,7 +208,12 @@ mod tests {
     #[test]
     fn prefixes_come_to_what_the_guide_says() {
         let cases = [
-            ("", Some("failures/!{firehose:error-output-type}/"), "2018/08/27/10/", "failures/processing-failed/"),
+            (
+                "",
+                Some("failures/!{firehose:error-output-type}/"),
+                "2018/08/27/10/",
+                "failures/processing-failed/",
+            ),
             ("in/", None, "in/2018/08/27/10/", "in/processing-failed/2018/08/27/10/"),
             ("", None, "2018/08/27/10/", "processing-failed/2018/08/27/10/"),
             (
@@ -241,7 +246,11 @@ mod tests {
         assert_eq!(time, "2018/08/27/10/");
         let (one, other) = strings.split_once('/').unwrap();
         assert!(one.len() == 11 && other.len() == 11 && one != other, "{twice}");
-        assert!(strings.bytes().all(|byte| byte == b'/' || byte.is_ascii_digit() || byte.is_ascii_lowercase()));
+        assert!(
+            strings
+                .bytes()
+                .all(|byte| byte == b'/' || byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        );
     }
 
     #[test]
@@ -256,13 +265,20 @@ mod tests {
             ("!{timestamp:YYYY}/", errors, "timestamp"),
             ("!{firehose:error-output-type}/", errors, "that is for the error prefix"),
             ("!{timestamp:yyyy}/", None, "there must be an error prefix"),
-            ("a/", Some("bad/!{timestamp:yyyy}/"), "must have !{firehose:error-output-type}"),
+            (
+                "a/",
+                Some("bad/!{timestamp:yyyy}/"),
+                "must have !{firehose:error-output-type}",
+            ),
             (&long, errors, "more than 512"),
             ("a/", Some(&long), ""),
         ];
         for (prefix, error_prefix, part) in cases {
             match evaluated(prefix, error_prefix) {
-                Err(error) => assert!(!part.is_empty() && error.to_string().contains(part), "{prefix}: {error}"),
+                Err(error) => assert!(
+                    !part.is_empty() && error.to_string().contains(part),
+                    "{prefix}: {error}"
+                ),
                 Ok(_) => assert!(part.is_empty(), "{prefix} is taken"),
             }
         }

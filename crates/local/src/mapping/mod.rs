@@ -31,8 +31,8 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use self::settings::{Backoff, Settings, Start};
-pub use crate::Destination;
 use self::{event::Source, worker::Worker};
+pub use crate::Destination;
 use crate::{
     Function,
     kinesis::{self, Kinesis, SequenceNumber, Stream, shard_id},

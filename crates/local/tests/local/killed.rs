@@ -202,7 +202,12 @@ async fn what_was_answered_outlives_a_kill() {
     let (_firehose, delivery) = deliver(folder.path(), &s3_url, &cancel);
     delivery.flush().await;
     let mut delivered = HashSet::new();
-    let mut pages = s3.list_objects_v2().bucket(BUCKET).prefix("raw/").into_paginator().send();
+    let mut pages = s3
+        .list_objects_v2()
+        .bucket(BUCKET)
+        .prefix("raw/")
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         for object in page.unwrap().contents() {
             let key = object.key().unwrap();

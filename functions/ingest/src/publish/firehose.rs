@@ -84,11 +84,18 @@ impl Firehose {
             .await
             .map_err(|_| Failure::TooLate)?
             .map_err(|error| sdk::failure(&name, &error))?;
-        match output.delivery_stream_description.map(|stream| stream.delivery_stream_status) {
+        match output
+            .delivery_stream_description
+            .map(|stream| stream.delivery_stream_status)
+        {
             Some(DeliveryStreamStatus::Active) => Ok(()),
             Some(DeliveryStreamStatus::Creating) | None => Err(Failure::Unavailable),
             Some(status) => {
-                tracing::error!(stream = name, status = status.as_str(), "the delivery stream takes no records");
+                tracing::error!(
+                    stream = name,
+                    status = status.as_str(),
+                    "the delivery stream takes no records"
+                );
                 Err(Failure::Refused)
             }
         }

@@ -64,10 +64,7 @@ async fn send_once<W: Wire>(
     deadline: Instant,
     answers: &mut [Answer<W::Receipt>],
 ) {
-    let sizes: Vec<usize> = pending
-        .iter()
-        .map(|&index| wire.size_bytes(&records[index]))
-        .collect();
+    let sizes: Vec<usize> = pending.iter().map(|&index| wire.size_bytes(&records[index])).collect();
     for chunk in chunks(&sizes, limits) {
         let indices = &pending[chunk];
         let batch: Vec<&Record> = indices.iter().map(|&index| &records[index]).collect();

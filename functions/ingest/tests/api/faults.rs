@@ -190,7 +190,9 @@ async fn only_what_failed_goes_to_firehose_again() {
     assert_eq!(api.far_end.requests(), [3, 2, 1]);
     let lines = [user(1), user(0), user(2)].map(|user| format!("{user}\n"));
     assert_eq!(api.far_end.raw(), lines.concat());
-    let mut offsets: Vec<i64> = (0..3).map(|index| answer["offsets"][index]["offset"].as_i64().unwrap()).collect();
+    let mut offsets: Vec<i64> = (0..3)
+        .map(|index| answer["offsets"][index]["offset"].as_i64().unwrap())
+        .collect();
     offsets.sort_unstable();
     offsets.dedup();
     assert!(offsets.len() == 3 && offsets[0] >= 0, "{answer}");
@@ -212,10 +214,14 @@ async fn whole_requests_go_to_firehose_again() {
 #[tokio::test]
 async fn what_firehose_still_refuses_at_the_deadline_is_told_per_record() {
     let api = short().await;
-    api.far_end.then(Step::Some(vec![(1, SLOW_DOWN), (2, "InternalFailure")]));
+    api.far_end
+        .then(Step::Some(vec![(1, SLOW_DOWN), (2, "InternalFailure")]));
     api.far_end
         .always(Step::Some(vec![(0, SLOW_DOWN), (1, "InternalFailure")]));
     let (status, answer) = api.json("POST", "/topics/user", &three_values()).await;
-    assert_eq!((status, kafka_codes(&answer)), (200, vec![None, Some(50003), Some(50003)]));
+    assert_eq!(
+        (status, kafka_codes(&answer)),
+        (200, vec![None, Some(50003), Some(50003)])
+    );
     assert_eq!(api.far_end.raw(), format!("{}\n", user(0)));
 }

@@ -136,16 +136,29 @@ async fn topics_become_lines_of_raw_objects() {
     let body = format!(r#"{{"records":[{}]}}"#, records.join(","));
     let post = http.post(format!("{url}/topics/user")).body(body);
     let answer: serde_json::Value = post.send().await.unwrap().json().await.unwrap();
-    let codes: Vec<_> = answer["offsets"].as_array().unwrap().iter().map(|offset| &offset["error_code"]).collect();
+    let codes: Vec<_> = answer["offsets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|offset| &offset["error_code"])
+        .collect();
     assert_eq!(codes.len(), 1_001);
-    assert!(codes.iter().enumerate().all(|(place, code)| code.is_null() != (place == 1)), "{answer}");
+    assert!(
+        codes
+            .iter()
+            .enumerate()
+            .all(|(place, code)| code.is_null() != (place == 1)),
+        "{answer}"
+    );
 
     delivery.flush().await;
     let mut lines = Vec::new();
     for (key, object) in bucket.0.lock().unwrap().iter() {
         assert!(key.ends_with(".gz"), "{key}");
         let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(&object[..]).read_to_string(&mut text).unwrap();
+        flate2::read::MultiGzDecoder::new(&object[..])
+            .read_to_string(&mut text)
+            .unwrap();
         assert!(text.ends_with('\n'));
         lines.extend(text.lines().map(str::to_owned));
     }

@@ -51,7 +51,13 @@ async fn a_record_without_a_key_gets_its_row_s() {
 #[tokio::test]
 async fn any_kafka_key_is_taken() {
     let api = Api::start().await;
-    let keys = [json!("text"), json!({"a": [1, 2]}), json!(null), json!(""), json!("k".repeat(300))];
+    let keys = [
+        json!("text"),
+        json!({"a": [1, 2]}),
+        json!(null),
+        json!(""),
+        json!("k".repeat(300)),
+    ];
     let records: Vec<_> = keys
         .iter()
         .enumerate()
@@ -156,15 +162,15 @@ async fn a_record_too_large_for_firehose_is_told_and_its_neighbours_go_on() {
     let records = json!({"records": [{"value": fits}, {"value": more}, {"value": user(3)}]});
     let (status, answer) = api.json("POST", "/topics/user", &records).await;
     assert_eq!(status, 200, "{answer}");
-    let codes: Vec<_> = (0..3).map(|index| answer["offsets"][index]["error_code"].as_i64()).collect();
+    let codes: Vec<_> = (0..3)
+        .map(|index| answer["offsets"][index]["error_code"].as_i64())
+        .collect();
     assert_eq!(codes, [None, Some(42201), None]);
     assert_eq!(
         answer["offsets"][1]["error"],
         "the record has 1024001 bytes, the end of its line included; at most 1024000 are taken"
     );
     assert_eq!(api.far_end.raw(), format!("{fits}\n{}\n", user(3)));
-    let (status, answer) = api
-        .json("PUT", "/streams/user/record", &json!({"Data": more}))
-        .await;
+    let (status, answer) = api.json("PUT", "/streams/user/record", &json!({"Data": more})).await;
     assert_eq!(status, 200, "{answer}");
 }

@@ -99,7 +99,10 @@ impl FarEnd {
 
     /// What Firehose stores, as one text: what will be in the raw objects.
     pub(crate) fn raw(&self) -> String {
-        let lines = self.lines().into_iter().map(|line| String::from_utf8(line.data).unwrap());
+        let lines = self
+            .lines()
+            .into_iter()
+            .map(|line| String::from_utf8(line.data).unwrap());
         lines.collect()
     }
 

@@ -50,16 +50,32 @@ async fn limits_are_those_of_firehose() {
 async fn a_stream_that_is_not_there_is_said_so() {
     let folder = tempfile::tempdir().unwrap();
     let Running { client, .. } = &Running::start(folder.path(), Options::default(), settings()).await;
-    let put = client.put_record_batch().delivery_stream_name("other").records(record("x"));
+    let put = client
+        .put_record_batch()
+        .delivery_stream_name("other")
+        .records(record("x"));
     let error = put.send().await.unwrap_err().into_service_error();
     assert!(error.is_resource_not_found_exception());
-    assert_eq!(error.message(), Some("Firehose other not found under account 000000000000."));
+    assert_eq!(
+        error.message(),
+        Some("Firehose other not found under account 000000000000.")
+    );
     let describe = client.describe_delivery_stream().delivery_stream_name("other");
-    assert!(describe.send().await.unwrap_err().into_service_error().is_resource_not_found_exception());
+    assert!(
+        describe
+            .send()
+            .await
+            .unwrap_err()
+            .into_service_error()
+            .is_resource_not_found_exception()
+    );
     let describe = client.describe_delivery_stream().delivery_stream_name("no name");
     assert_eq!(describe.send().await.unwrap_err().code(), Some("ValidationException"));
     let delete = client.delete_delivery_stream().delivery_stream_name(STREAM);
-    assert_eq!(delete.send().await.unwrap_err().code(), Some("UnknownOperationException"));
+    assert_eq!(
+        delete.send().await.unwrap_err().code(),
+        Some("UnknownOperationException")
+    );
 }
 
 #[tokio::test]
@@ -71,11 +87,20 @@ async fn streams_are_listed_and_described() {
     }
     let first = running.client.list_delivery_streams().limit(2).send().await.unwrap();
     let names = first.delivery_stream_names();
-    assert_eq!((names, first.has_more_delivery_streams()), (&["a".to_owned(), "b".to_owned()][..], true));
-    let rest = running.client.list_delivery_streams().exclusive_start_delivery_stream_name("b");
+    assert_eq!(
+        (names, first.has_more_delivery_streams()),
+        (&["a".to_owned(), "b".to_owned()][..], true)
+    );
+    let rest = running
+        .client
+        .list_delivery_streams()
+        .exclusive_start_delivery_stream_name("b");
     let rest = rest.send().await.unwrap();
     let names = rest.delivery_stream_names();
-    assert_eq!((names, rest.has_more_delivery_streams()), (&[STREAM.to_owned()][..], false));
+    assert_eq!(
+        (names, rest.has_more_delivery_streams()),
+        (&[STREAM.to_owned()][..], false)
+    );
 
     let describe = || async {
         let describe = running.client.describe_delivery_stream().delivery_stream_name(STREAM);
@@ -106,7 +131,11 @@ async fn streams_are_listed_and_described() {
     assert_eq!(describe().await.version_id, "2");
     running.put("x\n").await;
     running.delivery.flush().await;
-    assert!(running.bucket.keys()[0].contains("/pinlake-pin-2-"), "{:?}", running.bucket.keys());
+    assert!(
+        running.bucket.keys()[0].contains("/pinlake-pin-2-"),
+        "{:?}",
+        running.bucket.keys()
+    );
 }
 
 #[tokio::test]
@@ -122,7 +151,10 @@ async fn a_stream_that_aws_would_not_make_is_not_made() {
         panic!("{refused}");
     };
     assert_eq!(stream, STREAM);
-    assert!(matches!(source, SettingsError::Prefix(PrefixError::NoErrorPrefix { .. })));
+    assert!(matches!(
+        source,
+        SettingsError::Prefix(PrefixError::NoErrorPrefix { .. })
+    ));
 }
 
 #[tokio::test]
@@ -142,17 +174,36 @@ async fn records_are_refused_one_by_one_from_a_seed() {
     while !open.is_empty() {
         let put = batch(&running.client, open.iter().map(|data| record(data.as_str())).collect());
         let put = put.await.unwrap();
-        let refused: Vec<_> = put.request_responses().iter().map(|response| response.error_code().is_some()).collect();
-        assert_eq!(refused.iter().filter(|refused| **refused).count(), put.failed_put_count() as usize);
+        let refused: Vec<_> = put
+            .request_responses()
+            .iter()
+            .map(|response| response.error_code().is_some())
+            .collect();
+        assert_eq!(
+            refused.iter().filter(|refused| **refused).count(),
+            put.failed_put_count() as usize
+        );
         if rounds == 0 {
             // 150 in the mean, and 10 is a standard deviation.
-            assert!((90..210).contains(&put.failed_put_count()), "{}", put.failed_put_count());
+            assert!(
+                (90..210).contains(&put.failed_put_count()),
+                "{}",
+                put.failed_put_count()
+            );
         }
         for response in put.request_responses() {
             assert_ne!(response.record_id().is_some(), response.error_code().is_some());
-            assert!(response.error_code().is_none_or(|code| code == "ServiceUnavailableException"));
+            assert!(
+                response
+                    .error_code()
+                    .is_none_or(|code| code == "ServiceUnavailableException")
+            );
         }
-        open = open.into_iter().zip(refused).filter_map(|(data, refused)| refused.then_some(data)).collect();
+        open = open
+            .into_iter()
+            .zip(refused)
+            .filter_map(|(data, refused)| refused.then_some(data))
+            .collect();
         rounds += 1;
     }
     running.delivery.flush().await;
@@ -163,7 +214,11 @@ async fn records_are_refused_one_by_one_from_a_seed() {
 
     let mut refused = 0;
     for _ in 0..50 {
-        let put = running.client.put_record().delivery_stream_name(STREAM).record(record("x\n"));
+        let put = running
+            .client
+            .put_record()
+            .delivery_stream_name(STREAM)
+            .record(record("x\n"));
         if let Err(error) = put.send().await {
             assert!(error.into_service_error().is_service_unavailable_exception());
             refused += 1;

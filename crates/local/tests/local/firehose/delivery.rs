@@ -29,7 +29,9 @@ async fn objects_are_named_by_their_oldest_record() {
         "raw/pin/date=2026-03-09/pinlake-pin-1-2026-03-09-23-59-58-",
         "raw/pin/date=2026-03-10/pinlake-pin-1-2026-03-10-00-00-03-",
     ]) {
-        let rest = key.strip_prefix(begin).unwrap_or_else(|| panic!("{key} is not {begin}…"));
+        let rest = key
+            .strip_prefix(begin)
+            .unwrap_or_else(|| panic!("{key} is not {begin}…"));
         // A UUID and the extension.
         assert!(rest.len() == 36 + 3 && rest.ends_with(".gz"), "{key}");
     }
@@ -88,7 +90,11 @@ async fn without_an_interval_nothing_waits() {
     let (key, object) = running.bucket.objects.lock().unwrap()[0].clone();
     assert_eq!(object, "1\n");
     // yyyy/MM/dd/HH/ and the name.
-    assert_eq!((&key[4..5], &key[7..8], &key[14..26]), ("/", "/", "pinlake-pin-"), "{key}");
+    assert_eq!(
+        (&key[4..5], &key[7..8], &key[14..26]),
+        ("/", "/", "pinlake-pin-"),
+        "{key}"
+    );
 }
 
 #[tokio::test]
@@ -111,7 +117,9 @@ async fn a_restart_delivers_what_was_left() {
     // For as long as it runs, nothing can be put.
     bucket.failures.store(usize::MAX, Ordering::SeqCst);
     let running = Running::start_before(folder.path(), Options::default(), settings(), bucket).await;
-    running.put_batch((0..100).map(|number| format!("{number}\n").into_bytes())).await;
+    running
+        .put_batch((0..100).map(|number| format!("{number}\n").into_bytes()))
+        .await;
     let flushed = tokio::time::timeout(Duration::from_millis(200), running.delivery.flush()).await;
     assert!(flushed.is_err(), "it was delivered to nowhere");
     let bucket = running.stop().await;
@@ -123,7 +131,10 @@ async fn a_restart_delivers_what_was_left() {
     running.put("100\n").await;
     running.delivery.flush().await;
     let content = String::from_utf8(running.bucket.content("raw/")).unwrap();
-    assert!(content.lines().map(|line| line.parse::<u32>().unwrap()).eq(0..101), "{content}");
+    assert!(
+        content.lines().map(|line| line.parse::<u32>().unwrap()).eq(0..101),
+        "{content}"
+    );
     // Nothing is left to be delivered a second time.
     let bucket = running.stop().await;
     let running = Running::start_before(folder.path(), Options::default(), settings(), bucket).await;
@@ -143,7 +154,9 @@ async fn what_fails_in_processing_is_error_output() {
     };
     let running = Running::start(folder.path(), options, settings()).await;
     let before = Utc::now().timestamp_millis();
-    running.put_batch((0..200).map(|number| format!("{number}\n").into_bytes())).await;
+    running
+        .put_batch((0..200).map(|number| format!("{number}\n").into_bytes()))
+        .await;
     running.delivery.flush().await;
 
     let date = DateTime::from_timestamp_millis(before).unwrap().format("%Y-%m-%d");
@@ -154,13 +167,20 @@ async fn what_fails_in_processing_is_error_output() {
         let failure: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(failure["errorCode"], "Lambda.FunctionError");
         assert!(failure["arrivalTimestamp"].as_i64().unwrap() >= before);
-        let data = base64_simd::STANDARD.decode_to_vec(failure["rawData"].as_str().unwrap()).unwrap();
+        let data = base64_simd::STANDARD
+            .decode_to_vec(failure["rawData"].as_str().unwrap())
+            .unwrap();
         failed.push(String::from_utf8(data).unwrap());
     }
     // 50 in the mean, and 6 is a standard deviation.
     assert!((20..80).contains(&failed.len()), "{}", failed.len());
     let delivered = String::from_utf8(running.bucket.content("raw/")).unwrap();
-    let mut all: Vec<u32> = failed.concat().lines().chain(delivered.lines()).map(|line| line.parse().unwrap()).collect();
+    let mut all: Vec<u32> = failed
+        .concat()
+        .lines()
+        .chain(delivered.lines())
+        .map(|line| line.parse().unwrap())
+        .collect();
     all.sort_unstable();
     assert!(all.into_iter().eq(0..200), "each in one place");
 }

@@ -38,7 +38,11 @@ struct Bucket {
 impl Destination for Bucket {
     async fn put(&self, key: &str, object: Bytes) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let failing = |left: usize| left.checked_sub(1);
-        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, failing).is_ok() {
+        if self
+            .failures
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, failing)
+            .is_ok()
+        {
             return Err("the bucket is not there".into());
         }
         self.objects.lock().unwrap().push((key.to_owned(), object));
@@ -70,7 +74,9 @@ pub(crate) fn unpacked(key: &str, object: &[u8]) -> Vec<u8> {
         return object.to_vec();
     }
     let mut content = Vec::new();
-    flate2::read::MultiGzDecoder::new(object).read_to_end(&mut content).unwrap();
+    flate2::read::MultiGzDecoder::new(object)
+        .read_to_end(&mut content)
+        .unwrap();
     content
 }
 
@@ -129,13 +135,19 @@ impl Running {
     }
 
     async fn put(&self, data: impl Into<Vec<u8>>) {
-        let put = self.client.put_record().delivery_stream_name(STREAM).record(record(data));
+        let put = self
+            .client
+            .put_record()
+            .delivery_stream_name(STREAM)
+            .record(record(data));
         put.send().await.unwrap();
     }
 
     /// Puts many at once, none of which may be refused.
     async fn put_batch(&self, data: impl IntoIterator<Item = Vec<u8>>) {
-        let put = batch(&self.client, data.into_iter().map(record).collect()).await.unwrap();
+        let put = batch(&self.client, data.into_iter().map(record).collect())
+            .await
+            .unwrap();
         assert_eq!(put.failed_put_count(), 0);
     }
 }

@@ -28,7 +28,9 @@ pub(super) fn one_line(data: Bytes) -> Result<Bytes, Rejection> {
     }
     let is_json = str::from_utf8(&data).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
     if !is_json {
-        return Err(refused("has a line break and is no JSON, so it would be cut in a raw object"));
+        return Err(refused(
+            "has a line break and is no JSON, so it would be cut in a raw object",
+        ));
     }
     let blank = |byte: &u8| if is_line_break(byte) { b' ' } else { *byte };
     Ok(data.iter().map(blank).collect())
@@ -80,7 +82,12 @@ mod tests {
             (b" \r\n", None),
         ];
         for (payload, expected) in cases {
-            assert_eq!(taken(payload).as_deref(), expected, "{:?}", String::from_utf8_lossy(payload));
+            assert_eq!(
+                taken(payload).as_deref(),
+                expected,
+                "{:?}",
+                String::from_utf8_lossy(payload)
+            );
         }
     }
 
