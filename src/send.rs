@@ -215,7 +215,7 @@ impl Send {
 /// A rate that rows can be sent at.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(rate) if rate >= 0.001 && rate <= 1e9 => Ok(rate),
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
         _ => Err("a number of rows a second, from 0.001 on".into()),
     }
 }

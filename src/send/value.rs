@@ -20,7 +20,7 @@ pub(super) enum Reading {
     Truth,
     /// Text as it is.
     Text,
-    /// `YYYY-MM-DD HH:MM:SS`, in UTC if it has a zone, with decimals only if there are any.
+    /// `YYYY-MM-DD HH:MM:SS`, in UTC if it has a zone, with decimals of the second only if they say something.
     Moment,
     /// JSON as it is.
     Json,
@@ -91,12 +91,13 @@ fn number(text: &str) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Owned(format!("{sign}{stripped}")))
 }
 
-/// Without the zone, which is UTC (the connection's), and without decimals that are all zero.
+/// Without the zone, which is UTC (the connection's), and without zeros at the end of the decimals.
 fn moment(text: &str) -> &str {
     let text = text.strip_suffix("+00").unwrap_or(text);
-    match text.split_once('.') {
-        Some((whole, decimals)) if decimals.bytes().all(|digit| digit == b'0') => whole,
-        _ => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
     }
 }
 
@@ -141,6 +142,11 @@ mod tests {
             (Reading::Text, "", "\"\""),
             (Reading::Moment, "2020-08-28 03:52:47", "\"2020-08-28 03:52:47\""),
             (Reading::Moment, "2020-08-28 03:52:47.000000", "\"2020-08-28 03:52:47\""),
+            (
+                Reading::Moment,
+                "2020-08-28 03:52:40.250000",
+                "\"2020-08-28 03:52:40.25\"",
+            ),
             (
                 Reading::Moment,
                 "2020-08-28 03:52:47.25+00",
