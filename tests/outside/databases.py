@@ -293,7 +293,7 @@ def send(pinlake: str, to: str, database: str, *arguments: str) -> subprocess.Co
         capture_output=True,
         text=True,
         timeout=120,
-        env={"PATH": os.environ["PATH"], "RUST_LOG": "debug"},
+        env={"PATH": os.environ["PATH"], "RUST_LOG": "trace"},
     )
 
 

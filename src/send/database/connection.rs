@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use futures::{StreamExt, stream::BoxStream};
 use sqlx::{
     AssertSqlSafe, ColumnIndex, ConnectOptions, Connection as _, Decode, Executor, MySqlConnection, PgConnection, Row,
@@ -19,6 +19,11 @@ use crate::send::{
     tables::TableName,
     value,
 };
+
+/// The driver's errors name their source themselves: as a chain they would say everything twice.
+fn told(error: sqlx::Error) -> Error {
+    anyhow!("{error}")
+}
 
 /// How long the database may take to answer a login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -72,7 +77,7 @@ impl Connection {
         let opened: Result<_, sqlx::Error> = tokio::time::timeout(CONNECT_TIMEOUT, opening)
             .await
             .with_context(|| format!("{address} did not answer within {} s", CONNECT_TIMEOUT.as_secs()))?;
-        opened.with_context(context)
+        opened.map_err(told).with_context(context)
     }
 
     /// A table's columns in order. An error names the one that cannot be read.
@@ -81,7 +86,11 @@ impl Connection {
         let sql = |kind| AssertSqlSafe(format!("SELECT * FROM {}", table.quoted(kind))).into_sql_str();
         match self {
             Self::MySql(connection) => {
-                let statement = connection.prepare(sql(Kind::MySql)).await.with_context(context)?;
+                let statement = connection
+                    .prepare(sql(Kind::MySql))
+                    .await
+                    .map_err(told)
+                    .with_context(context)?;
                 statement
                     .columns()
                     .iter()
@@ -89,7 +98,11 @@ impl Connection {
                     .collect()
             }
             Self::Postgres(connection) => {
-                let statement = connection.prepare(sql(Kind::Postgres)).await.with_context(context)?;
+                let statement = connection
+                    .prepare(sql(Kind::Postgres))
+                    .await
+                    .map_err(told)
+                    .with_context(context)?;
                 statement
                     .columns()
                     .iter()
@@ -125,7 +138,9 @@ impl Connection {
                 .await
             }
         };
-        names.with_context(|| format!("could not look up the primary key of table {table}"))
+        names
+            .map_err(told)
+            .with_context(|| format!("could not look up the primary key of table {table}"))
     }
 
     /// The first row of a query, as text; `None` if it has none.
@@ -140,20 +155,17 @@ impl Connection {
                 .collect()
         }
         let query = raw_sql(AssertSqlSafe(sql));
-        Ok(match self {
+        let row = match self {
             Self::MySql(connection) => query
                 .fetch_optional(&mut **connection)
-                .await?
-                .as_ref()
-                .map(texts)
-                .transpose()?,
+                .await
+                .and_then(|row| row.as_ref().map(texts).transpose()),
             Self::Postgres(connection) => query
                 .fetch_optional(&mut **connection)
-                .await?
-                .as_ref()
-                .map(texts)
-                .transpose()?,
-        })
+                .await
+                .and_then(|row| row.as_ref().map(texts).transpose()),
+        };
+        row.map_err(told)
     }
 
     /// The rows of a query that selects these columns, the key's position among them.
@@ -167,11 +179,13 @@ impl Connection {
         match self {
             Self::MySql(connection) => {
                 let rows = query.fetch(&mut **connection);
-                rows.map(move |row| Ok(record(&row?, columns, key))).boxed()
+                rows.map(move |row| Ok(record(&row.map_err(told)?, columns, key)))
+                    .boxed()
             }
             Self::Postgres(connection) => {
                 let rows = query.fetch(&mut **connection);
-                rows.map(move |row| Ok(record(&row?, columns, key))).boxed()
+                rows.map(move |row| Ok(record(&row.map_err(told)?, columns, key)))
+                    .boxed()
             }
         }
     }
