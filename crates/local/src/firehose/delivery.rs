@@ -162,7 +162,11 @@ impl Worker {
             return Ok(());
         };
         let bytes = records.iter().map(|record| record.data.len() as u64).sum::<u64>();
-        for object in self.pack(configuration, records).await? {
+        let Some(objects) = self.pack(configuration, records).await else {
+            // They are still in the journal, and due.
+            return self.or_stopping(tokio::time::sleep(Backoff::default().wait(0))).await;
+        };
+        for object in objects {
             self.put(object).await?;
         }
         self.on_store(move |store, stream| store.remove(stream, end)).await?;
@@ -173,8 +177,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes the objects of a buffer: its records, and those whose processing failed.
-    async fn pack(&self, configuration: Arc<Configuration>, records: Vec<Record>) -> Result<Vec<Object>, Stopping> {
+    /// Makes the objects of a buffer: its records, and those whose processing failed. None if that failed, which writing
+    /// into memory does by a fault of our own only.
+    async fn pack(&self, configuration: Arc<Configuration>, records: Vec<Record>) -> Option<Vec<Object>> {
         let (firehose, stream) = (self.firehose.clone(), Arc::clone(&self.stream));
         let packed = tokio::task::spawn_blocking(move || {
             let oldest_ms = records.iter().map(|record| record.arrived_ms).min().unwrap_or_default();
@@ -193,18 +198,12 @@ impl Worker {
             }
             Ok::<_, io::Error>(objects)
         });
-        match packed.await {
-            Ok(Ok(objects)) => Ok(objects),
-            // Writing into memory: neither can happen but by a fault of our own, which must not lose the records.
-            Ok(Err(error)) => {
-                tracing::error!(%error, stream = self.stream.name, "could not make an object");
-                Err(Stopping)
-            }
-            Err(error) => {
-                tracing::error!(%error, stream = self.stream.name, "could not make an object");
-                Err(Stopping)
-            }
-        }
+        packed
+            .await
+            .map_err(io::Error::other)
+            .flatten()
+            .inspect_err(|error| tracing::error!(%error, stream = self.stream.name, "could not make an object"))
+            .ok()
     }
 
     /// Puts an object; tries again until it is there.

@@ -78,7 +78,7 @@ fn suffix(configuration: &Configuration, at: DateTime<Utc>) -> String {
 /// Puts nothing between the pieces, as Firehose does: ending its records is the sender's business.
 fn pack<'a>(compression: Compression, pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<Bytes> {
     match compression {
-        Compression::None => Ok(pieces.flatten().copied().collect()),
+        Compression::None => Ok(pieces.collect::<Vec<_>>().concat().into()),
         Compression::Gzip => {
             let mut encoder = GzEncoder::new(Vec::new(), Level::default());
             for piece in pieces {

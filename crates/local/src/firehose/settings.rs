@@ -127,14 +127,16 @@ pub(super) fn check_name(name: String) -> Result<String, protocol::ApiError> {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Settings);
+
     #[test]
     fn what_aws_refuses_is_refused() {
-        let with = |change: fn(&mut Settings)| {
+        let with = |change: Change| {
             let mut settings = Settings::new("a", "lake");
             change(&mut settings);
             settings.check().map(drop).map_err(|error| error.to_string())
         };
-        let cases: [(fn(&mut Settings), Option<&str>); 12] = [
+        let cases: [(Change, Option<&str>); 12] = [
             (|_| {}, None),
             (|s| s.name = "x".repeat(64), None),
             (|s| s.name = "x".repeat(65), Some("1 to 64")),
