@@ -139,6 +139,8 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::page::marks::Mark;
 
@@ -216,6 +218,27 @@ mod tests {
                     "{kind:?}: {svg}"
                 );
                 assert!(!svg.contains("\"3\"}") && !svg.contains("& "), "{kind:?}: {svg}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_values_each_bar_is_drawn_in_finite_places(
+            values in vec((0..6_u8, 0..5_u8, -1e15..1e15_f64), 1..12)
+        ) {
+            let all = values.iter().map(|(x, series, value)| {
+                mark(&format!("x{x}"), Some(&format!("s{series}")), Some("label"), *value)
+            });
+            let all = marks(all.collect());
+            for kind in KINDS {
+                for room in [Room::Wide, Room::Narrow] {
+                    let svg = draw(kind, &all, room).unwrap().svg;
+                    prop_assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", svg);
+                    if matches!(kind, ChartKind::Bars | ChartKind::Ranked) {
+                        prop_assert_eq!(drawn_bars(&svg), values.len());
+                    }
+                }
             }
         }
     }

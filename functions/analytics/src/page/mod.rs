@@ -68,8 +68,8 @@ pub enum PageError {
 ///
 /// # Errors
 ///
-/// None that data of a report's own doing can cause: a chart that asks for columns which the answer does not have is
-/// replaced by a sentence that says so.
+/// Only what is no report's fault. A chart that asks for a column which the answer does not have is none: a sentence
+/// that says so takes its place.
 pub fn render(facts: &Facts, outcomes: &[Outcome], links: impl Fn(&Report) -> DataLinks) -> Result<String, PageError> {
     let sections = outcomes
         .iter()

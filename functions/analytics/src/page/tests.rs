@@ -362,6 +362,19 @@ fn ids_are_unique_and_what_refers_to_one_finds_it() {
 }
 
 #[test]
+fn a_run_without_questions_has_a_page_too() {
+    let mut facts = facts();
+    facts.datasets.clear();
+    let page = page(&facts, &[]);
+    assert!(page.has("No question was asked: there are no reports."));
+    assert!(
+        page.attributes("id").contains(&"questions"),
+        "the skip link leads there"
+    );
+    assert!(!page.has("questions were answered."));
+}
+
+#[test]
 fn ten_large_reports_make_a_page_of_moderate_size() {
     let outcomes: Vec<_> = (0..10)
         .map(|at| outcome(&format!("report {at}"), ChartKind::Ranked, Ok(many(217))))
