@@ -194,6 +194,9 @@ def look_at_charts(page: Page, width: int, scheme: str, findings: Findings) -> l
             sized = mark["width"] > 0 and mark["height"] > 0
             level = mark["line"] and mark["width"] > 1
             findings.check(sized or level or float(mark["value"] or 0) == 0, f"{where}: a mark without size: {mark}")
+            if mark["colour"] == "none":
+                findings.check(False, f"{where}: a mark is not painted: {mark}")
+                continue
             seen = contrast(luminance(mark["colour"]), ground)
             findings.check(seen >= LEAST_CONTRAST, f"{where}: {mark['colour']} on {chart['ground']} has contrast {seen:.2f}")
     return [len(chart["marks"]) for chart in charts]

@@ -53,6 +53,11 @@ pub(super) fn draw(kind: ChartKind, marks: &Marks, room: Room) -> charts_rs::Res
         ChartKind::Ranked => bars::ranked(marks, room),
         ChartKind::Bars => bars::upright(marks, room),
         ChartKind::Grouped => bars::grouped(marks, room),
+        // One point makes no line.
+        ChartKind::Lines if marks.xs.len() == 1 => match marks.series().as_slice() {
+            [""] => bars::upright(marks, room),
+            _ => bars::grouped(marks, room),
+        },
         ChartKind::Lines => lines::lines(marks, room),
     }
 }
@@ -219,6 +224,16 @@ mod tests {
                 );
                 assert!(!svg.contains("\"3\"}") && !svg.contains("& "), "{kind:?}: {svg}");
             }
+        }
+    }
+
+    #[test]
+    fn lines_of_one_point_each_are_bars() {
+        let alone = marks(vec![mark("2018", None, None, 3.0)]);
+        let several = ["art", "travel"].map(|series| mark("2018", Some(series), None, 3.0));
+        for (marks, bars) in [(alone, 1), (marks(several.into()), 2)] {
+            let svg = draw(ChartKind::Lines, &marks, Room::Wide).unwrap().svg;
+            assert_eq!(drawn_bars(&svg), bars, "{svg}");
         }
     }
 
