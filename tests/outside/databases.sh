@@ -38,14 +38,12 @@ trap clean_up EXIT
 
 # ── the servers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# PostgreSQL refuses to run as root, and MariaDB should not: root becomes nobody, anyone else stays who they are.
-unprivileged() {
-  if ((EUID == 0)); then
-    setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME="$work" "$@"
-  else
-    "$@"
-  fi
-}
+# PostgreSQL refuses to run as root, and MariaDB should not: root becomes nobody, anyone else stays who they are. A list, not
+# a function: what is started in the background must be the server itself, or ending it would end a shell around it.
+unprivileged=()
+if ((EUID == 0)); then
+  unprivileged=(setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME="$work")
+fi
 
 # A folder that the servers may write to.
 own_folder() { # NAME
@@ -76,10 +74,10 @@ start_postgres() {
   local folder=$work/postgres
   own_folder postgres
   printf '%s\n' "$PINLAKE_OWNER_PASSWORD" >"$folder/password"
-  unprivileged "$(postgres_program initdb)" --pgdata="$folder/data" --username=owner --auth=scram-sha-256 \
+  "${unprivileged[@]}" "$(postgres_program initdb)" --pgdata="$folder/data" --username=owner --auth=scram-sha-256 \
     --pwfile="$folder/password" --encoding=UTF8 --locale=C --no-sync >"$work/initdb.log"
   POSTGRES_PORT=$(free_port)
-  unprivileged "$(postgres_program postgres)" -D "$folder/data" -p "$POSTGRES_PORT" -c listen_addresses=127.0.0.1 \
+  "${unprivileged[@]}" "$(postgres_program postgres)" -D "$folder/data" -p "$POSTGRES_PORT" -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= -c fsync=off >"$work/postgres.log" 2>&1 &
   servers+=("$!")
 }
@@ -87,14 +85,14 @@ start_postgres() {
 start_mariadb() {
   local folder=$work/mariadb
   own_folder mariadb
-  unprivileged mariadb-install-db --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal \
+  "${unprivileged[@]}" mariadb-install-db --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal \
     --skip-test-db >"$work/mariadb-install-db.log" 2>&1
   MARIADB_PORT=$(free_port)
   # The owner's password is set by the server itself, before it listens. A server whose own texts are latin1 shows whether
   # the client asks for UTF-8.
   printf "CREATE USER owner@127.0.0.1 IDENTIFIED BY '%s';\nGRANT ALL ON *.* TO owner@127.0.0.1 WITH GRANT OPTION;\n" \
     "$PINLAKE_OWNER_PASSWORD" >"$work/mariadb/init.sql"
-  unprivileged "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults --datadir="$folder/data" \
+  "${unprivileged[@]}" "$(command -v mariadbd || echo /usr/sbin/mariadbd)" --no-defaults --datadir="$folder/data" \
     --bind-address=127.0.0.1 --port="$MARIADB_PORT" --socket="$folder/socket" --pid-file="$folder/pid" \
     --skip-name-resolve --character-set-server=latin1 --init-file="$folder/init.sql" >"$work/mariadb.log" 2>&1 &
   servers+=("$!")
@@ -126,12 +124,9 @@ compare_tables() {
 
 # What was posted by /topics lies in raw objects first, and is in the tables when the day's analytics has run.
 clean_the_day() {
-  local yesterday today
   databases raw "$lake" "$work/topics" --wait 120
   # Around midnight the rows lie in two days.
-  yesterday=$(date --utc --date=yesterday +%F) today=$(date --utc +%F)
-  "$pinlake" run analytics --date "$yesterday"
-  "$pinlake" run analytics --date "$today"
+  "$pinlake" run analytics --at "$api" --from "$(date --utc --date=yesterday +%F)" --to "$(date --utc +%F)"
 }
 
 # Printable, and awkward wherever a password is quoted or put into a URL.
