@@ -24,7 +24,8 @@ struct Fixture {
 }
 
 const DAY: &str = "2026-11-23";
-const SCHEDULE: &[u8] = br#"{"time":"2026-11-24T02:00:00Z"}"#;
+/// What EventBridge sends; `sam local invoke` sends the same.
+const SCHEDULE: &[u8] = include_bytes!("../../../events/analytics-daily.json");
 
 fn now() -> DateTime<Utc> {
     "2026-11-24T02:00:05Z".parse().unwrap()
@@ -216,6 +217,17 @@ async fn a_backfill_does_its_days_and_reports_the_last() {
         .unwrap();
     assert_eq!(fixture.inds("geo").await, [10, 20]);
     assert_eq!(summary.page, "results/run_date=2026-11-21/report.html");
+}
+
+#[tokio::test]
+async fn sample_events_are_understood() {
+    let fixture = Fixture::new();
+    for (event, day) in [
+        (&include_bytes!("../../../events/analytics-rerun.json")[..], "2026-11-21"),
+        (include_bytes!("../../../events/analytics-backfill.json"), "2026-11-07"),
+    ] {
+        assert_eq!(fixture.run(event).await.unwrap().run_date.to_string(), day);
+    }
 }
 
 #[tokio::test]
