@@ -91,10 +91,15 @@ pub enum QueryError {
 }
 
 /// What a thread of the engine should have for itself.
-const THREAD_BYTES: usize = 32 << 20;
+const THREAD_BYTES: usize = 64 << 20;
 /// The part of the memory that each sort sets aside for merging. A question over three datasets has a sort for each, on
 /// every thread; the engine's own 10 MB would leave little of a small memory.
 const SORT_SHARE: usize = 128;
+/// Spilled files that a sort merges at once. Without a bound the first sort to merge takes all the memory there is for
+/// its files, and the others, which wait for each other in a join, fail.
+const MERGE_FAN_IN: usize = 8;
+/// Rows that are handled at once. A merge holds two batches of every file: the engine's own 8,192 wide rows are too many.
+const BATCH_ROWS: usize = 2048;
 
 impl Session {
     /// Opens every table of the catalog's datasets in its newest version.
@@ -177,7 +182,8 @@ impl Session {
 fn context(settings: &QuerySettings) -> Result<SessionContext, DataFusionError> {
     let mut runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes)))
-        .with_max_temp_directory_size(settings.spill_bytes);
+        .with_max_temp_directory_size(settings.spill_bytes)
+        .with_max_spill_merge_fan_in(MERGE_FAN_IN);
     if let Some(folder) = &settings.spill_folder {
         runtime = runtime.with_temp_file_path(folder);
     }
@@ -186,6 +192,7 @@ fn context(settings: &QuerySettings) -> Result<SessionContext, DataFusionError> 
     let threads = threads.min(settings.memory_bytes / THREAD_BYTES).max(1);
     let config = SessionConfig::new()
         .with_target_partitions(threads)
+        .with_batch_size(BATCH_ROWS)
         .with_sort_spill_reservation_bytes(settings.memory_bytes / SORT_SHARE)
         .with_information_schema(true)
         .set_str("datafusion.execution.time_zone", "UTC")
