@@ -125,7 +125,7 @@ fn added(files: &[DataFile], now: DateTime<Utc>) -> impl Iterator<Item = Value> 
 }
 
 /// `txnId` is how a writer that lost the answer to its put recognises its own commit.
-fn info(operation: &str, parameters: Value, id: &str, now: DateTime<Utc>) -> Value {
+pub(crate) fn info(operation: &str, parameters: Value, id: &str, now: DateTime<Utc>) -> Value {
     let is_blind_append = parameters["mode"] == "Append";
     json!({"commitInfo": {
         "timestamp": now.timestamp_millis(),
@@ -137,7 +137,7 @@ fn info(operation: &str, parameters: Value, id: &str, now: DateTime<Utc>) -> Val
     }})
 }
 
-fn lines(actions: impl IntoIterator<Item = Value>) -> Result<Bytes, serde_json::Error> {
+pub(crate) fn lines(actions: impl IntoIterator<Item = Value>) -> Result<Bytes, serde_json::Error> {
     let mut body = Vec::new();
     for action in actions {
         serde_json::to_writer(&mut body, &action)?;

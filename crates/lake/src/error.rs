@@ -80,6 +80,26 @@ pub enum Error {
         /// What parquet said.
         source: ParquetError,
     },
+    /// A compaction does not find the rows that the log says are there. Nothing was committed.
+    #[error("{after} rows came out of {before} in a compaction of table `{table}`")]
+    Rows {
+        /// The table's folder.
+        table: String,
+        /// What the log says.
+        before: u64,
+        /// What the files hold.
+        after: u64,
+    },
+    /// A step of upkeep failed. Trying again later may help.
+    #[error("could not {action} table `{table}`")]
+    Upkeep {
+        /// What was tried, as a verb: `vacuum`, …
+        action: &'static str,
+        /// The table's folder.
+        table: String,
+        /// What deltalake said.
+        source: Box<DeltaTableError>,
+    },
     /// Rows do not have the shape that the table's definition gives.
     #[error("rows for table `{table}` have the wrong shape")]
     Shape {

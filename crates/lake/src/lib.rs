@@ -8,7 +8,7 @@
 //!
 //! [`Landing`] is what a stream writes through: it sends each record of a batch to one of a dataset's two tables.
 //! [`Replacement`] is what the batch path writes through: it puts a day's rows in the place of those that the day had.
-//! [`Table`] is one warm handle. [`read_table`] and [`describe`] look at what came of it.
+//! [`Table`] is one warm handle. [`read_table`] and [`describe`] look at what came of it. [`Upkeep`] keeps it in shape.
 //!
 //! # Invariants
 //! - A record that is delivered is in exactly one table, once: see [`Landing`] for the tests.
@@ -42,6 +42,7 @@ mod settings;
 mod source;
 mod stats;
 mod table;
+mod upkeep;
 mod watermarks;
 
 pub use append::{Appended, Settled};
@@ -63,3 +64,4 @@ pub use sequence::{SequenceNumber, SequenceNumberError};
 pub use settings::{Settings, SettingsError};
 pub use source::Source;
 pub use table::Table;
+pub use upkeep::{Bin, Compaction, State, Totals, Upkeep};

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use deltalake_core::kernel::{Metadata, Protocol};
+use deltalake_core::kernel::{Metadata, Protocol, Remove};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, path::Path};
 use serde::Deserialize;
@@ -43,6 +43,8 @@ pub(crate) struct Commit {
     pub(crate) metadata: Option<Metadata>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) txns: Vec<Txn>,
+    /// Files that it removed, relative to the table.
+    pub(crate) removed: Vec<String>,
 }
 
 /// Versions that a listing found.
@@ -126,7 +128,7 @@ fn version_of(name: &str) -> Option<u64> {
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// One line of a commit. Actions that say nothing to an appender (files added and removed, …) are passed over.
+/// One line of a commit. Actions that say nothing to a writer (files added, …) are passed over.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
@@ -134,6 +136,7 @@ struct Line {
     metadata: Option<Metadata>,
     protocol: Option<Protocol>,
     txn: Option<TxnLine>,
+    remove: Option<Remove>,
     commit_info: Option<CommitInfo>,
 }
 
@@ -157,6 +160,7 @@ fn parse(body: &[u8]) -> Result<Commit, serde_json::Error> {
         commit.metadata = line.metadata.or(commit.metadata);
         commit.protocol = line.protocol.or(commit.protocol);
         commit.id = line.commit_info.and_then(|info| info.txn_id).or(commit.id);
+        commit.removed.extend(line.remove.map(|remove| remove.path));
         commit.txns.extend(line.txn.map(|txn| Txn {
             app_id: txn.app_id,
             version: txn.version,

@@ -7,3 +7,4 @@ mod landing;
 mod replace;
 mod support;
 mod table;
+mod upkeep;

@@ -6,7 +6,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -19,12 +19,14 @@ use object_store::{
 };
 
 /// What happens to a put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is not carried out.
     Refuse,
     /// It is carried out, and the answer is an error.
     LoseAnswer,
+    /// Somebody else puts this there just before it.
+    Overtake(Bytes),
 }
 
 /// A store behind which another does the work.
@@ -34,6 +36,8 @@ pub(crate) struct Watched {
     requests: AtomicUsize,
     /// Each applies to the first put whose key contains the text.
     faults: Mutex<VecDeque<(String, Fault)>>,
+    /// Whether each request lets others run before it is carried out and before it is answered.
+    hesitant: AtomicBool,
 }
 
 impl Watched {
@@ -42,6 +46,7 @@ impl Watched {
             inner,
             requests: AtomicUsize::new(0),
             faults: Mutex::new(VecDeque::new()),
+            hesitant: AtomicBool::new(false),
         })
     }
 
@@ -53,6 +58,17 @@ impl Watched {
     /// Lets the next put of a key that contains `part` go wrong.
     pub(crate) fn fail(&self, part: &str, fault: Fault) {
         self.faults.lock().unwrap().push_back((part.to_owned(), fault));
+    }
+
+    /// Makes every put and get wait before it is carried out and before it is answered: places to be dropped at.
+    pub(crate) fn hesitate(&self) {
+        self.hesitant.store(true, Ordering::SeqCst);
+    }
+
+    async fn pause(&self) {
+        if self.hesitant.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Forgets the faults that have not happened.
@@ -87,12 +103,21 @@ impl ObjectStore for Watched {
             store: "watched",
             source: "a fault was asked for".into(),
         };
+        self.pause().await;
         match self.fault(location) {
-            None => self.inner.put_opts(location, payload, opts).await,
+            None => {
+                let result = self.inner.put_opts(location, payload, opts).await;
+                self.pause().await;
+                result
+            }
             Some(Fault::Refuse) => Err(failed()),
             Some(Fault::LoseAnswer) => {
                 self.inner.put_opts(location, payload, opts).await?;
                 Err(failed())
+            }
+            Some(Fault::Overtake(body)) => {
+                self.inner.put_opts(location, body.into(), opts.clone()).await?;
+                self.inner.put_opts(location, payload, opts).await
             }
         }
     }
@@ -104,6 +129,7 @@ impl ObjectStore for Watched {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.count();
+        self.pause().await;
         self.inner.get_opts(location, options).await
     }
 
