@@ -1,0 +1,110 @@
+"""Reads tables before and after their compaction with programs that are not Pinlake.
+
+    python tests/outside/maintained.py LAKE
+
+LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, of which some were compacted and not vacuumed yet, so
+that their older versions can still be read. Of every compaction in the log, two readers, Python's `deltalake` and DuckDB
+over the Parquet files, must each find:
+
+- the rows of the version before, value by value, and no other;
+- fewer files;
+- the same schema, partitions and row counts in the log, and bounds of `_origin` that hold every row's.
+
+Exits with 1 and says where the difference is if there is one, and if there was no compaction to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+from read_tables import READERS, Report, frozen
+
+
+def tables(lake: Path) -> Iterator[Path]:
+    """The folders of the tables."""
+    for kind in ("tables", "quarantine"):
+        yield from sorted(log.parent for log in (lake / kind).glob("*/_delta_log"))
+
+
+def compactions(folder: Path) -> list[int]:
+    """The versions that only rearranged files."""
+    history = DeltaTable(folder).history()
+    return sorted(commit["version"] for commit in history if commit["operation"] == "OPTIMIZE")
+
+
+def by_origin(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The rows in an order of their own, each with its columns sorted by name."""
+    values = (tuple((name, frozen(row[name])) for name in sorted(row)) for row in rows)
+    return sorted(values, key=lambda row: (str(dict(row)["_origin"]), repr(row)))
+
+
+def row_differences(before: DeltaTable, after: DeltaTable) -> Iterator[str]:
+    for name, read in READERS.items():
+        old, new = by_origin(read(before)), by_origin(read(after))
+        if len(old) != len(new):
+            yield f"{name}: {len(old)} rows have become {len(new)}"
+        yield from (f"{name}: {one} has become {other}" for one, other in zip(old, new) if one != other)
+
+
+def file_differences(before: DeltaTable, after: DeltaTable) -> Iterator[str]:
+    old, new = before.file_uris(), after.file_uris()
+    if len(new) >= len(old):
+        yield f"{len(old)} files have become {len(new)}"
+    if before.schema() != after.schema():
+        yield f"the schema was {before.schema()} and is {after.schema()}"
+    if before.metadata().partition_columns != after.metadata().partition_columns:
+        yield "the partition columns are others"
+
+
+def log_differences(before: DeltaTable, after: DeltaTable) -> Iterator[str]:
+    counted = [table.to_pyarrow_dataset().count_rows() for table in (before, after)]
+    said = [sum(actions(table, "num_records")) for table in (before, after)]
+    if counted != said:
+        yield f"the files hold {counted} rows, the log says {said}"
+    origins = [row["_origin"] for row in READERS["deltalake"](after)]
+    least, greatest = min(actions(after, "min._origin")), max(actions(after, "max._origin"))
+    if origins and not (least <= min(origins) and max(origins) <= greatest):
+        yield f"the bounds of _origin are {least} and {greatest}, its values {min(origins)} to {max(origins)}"
+
+
+def actions(table: DeltaTable, column: str) -> list[Any]:
+    """A column of what the log says of the files."""
+    return table.get_add_actions(flatten=True).column(column).to_pylist()
+
+
+def check(report: Report, folder: Path, version: int) -> None:
+    before, after = DeltaTable(folder, version=version - 1), DeltaTable(folder, version=version)
+    name = f"{folder.parent.name}/{folder.name} version {version}"
+    files = f"{len(before.file_uris())} files to {len(after.file_uris())}"
+    checks: dict[str, Iterable[str]] = {
+        f"{name}: the rows are the same": row_differences(before, after),
+        f"{name}: fewer files of the same shape, {files}": file_differences(before, after),
+        f"{name}: the log's counts and bounds are true": log_differences(before, after),
+    }
+    for what, differences in checks.items():
+        report.check(what, differences)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("lake", type=Path, help="folder with tables/ and quarantine/")
+    lake = parser.parse_args().lake
+
+    report = Report()
+    found = [(folder, version) for folder in tables(lake) for version in compactions(folder)]
+    for folder, version in found:
+        check(report, folder, version)
+    if not found:
+        report.check("something was compacted", ["no version of any table is a compaction"])
+    print(f"outside readers: {report.passed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
