@@ -117,7 +117,7 @@ impl Demo {
         // Two days if it is midnight.
         let days = json!({"from": first, "to": Utc::now().date_naive()});
         let summary = serde_json::from_value(pipeline.invoke("analytics", &days).await?)?;
-        // MAINTAIN
+        pipeline.invoke("maintain", &json!({ "time": Utc::now() })).await?;
         Ok((posted, summary))
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use anyhow::Result;
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
 use pinlake_analytics::Reports;
 use pinlake_dataset::Catalog;
 use pinlake_lake::Lake;
@@ -21,6 +22,9 @@ pub(super) const ANALYTICS: &str = "analytics";
 /// The name of the function that runs once an hour.
 pub(super) const MAINTAIN: &str = "maintain";
 
+/// How long upkeep may take, as in `template.yaml`.
+const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
+
 impl Functions {
     /// Builds the handlers over a lake, with the settings that they have on AWS.
     pub(super) fn new(catalog: &Catalog, lake: &Lake) -> Result<Self> {
@@ -30,9 +34,12 @@ impl Functions {
             pinlake_stream::Handler::new(catalog.clone(), lake, &pinlake_stream::Settings::from_lookup(lookup)?)?;
         let settings = pinlake_analytics::Settings::from_lookup(lookup)?;
         let analytics = pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), lake, &settings);
+        let maintain =
+            pinlake_maintain::Handler::new(catalog, lake, &pinlake_maintain::Settings::from_lookup(lookup)?)?;
         Ok(Self(BTreeMap::from([
             (STREAM, Arc::new(Stream(stream)) as Arc<dyn Function>),
             (ANALYTICS, Arc::new(Analytics(analytics))),
+            (MAINTAIN, Arc::new(Maintain(maintain))),
         ])))
     }
 
@@ -68,6 +75,15 @@ struct Analytics(pinlake_analytics::Handler);
 impl Function for Analytics {
     async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
         answer(self.0.invoke(&event).await)
+    }
+}
+
+struct Maintain(pinlake_maintain::Handler);
+
+#[async_trait]
+impl Function for Maintain {
+    async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        answer(self.0.invoke(&event, Utc::now() + MAINTAIN_TIME).await)
     }
 }
 

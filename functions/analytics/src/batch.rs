@@ -92,7 +92,7 @@ pub enum BatchError {
     },
     /// A table cannot be written.
     #[error(transparent)]
-    Lake(#[from] pinlake_lake::Error),
+    Lake(Box<pinlake_lake::Error>),
     /// Rows do not have the shape of their definition: a mistake in this program.
     #[error("rows of `{key}` have the wrong shape")]
     Shape {
@@ -117,6 +117,12 @@ pub enum BatchError {
         /// Raw objects now.
         now: u64,
     },
+}
+
+impl From<pinlake_lake::Error> for BatchError {
+    fn from(error: pinlake_lake::Error) -> Self {
+        Self::Lake(Box::new(error))
+    }
 }
 
 /// Cleans days of one dataset.

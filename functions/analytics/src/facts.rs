@@ -25,6 +25,9 @@ pub struct Facts {
     pub datasets: Vec<DatasetFacts>,
     /// What the run could not read of the raw objects, a sentence each: the object, and where it broke off.
     pub damage: Vec<String>,
+    /// What of the run failed before the reports, a sentence each: a day that could not be cleaned, a table that could not
+    /// be read.
+    pub failures: Vec<String>,
 }
 
 /// What a run found of one dataset.

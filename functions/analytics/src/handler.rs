@@ -189,6 +189,7 @@ impl Handler {
             }
             Err(error) => progress.fail("the tables", &error),
         }
+        let failures_before = progress.failures.clone();
         for outcome in &mut outcomes {
             self.keep(outcome, run_date, &mut progress).await;
         }
@@ -198,6 +199,7 @@ impl Handler {
             took: started.elapsed(),
             datasets,
             damage: progress.damage.clone(),
+            failures: failures_before,
         };
         let page = page_key(run_date);
         if let Err(error) = self.write_page(&facts, &outcomes, &page).await {

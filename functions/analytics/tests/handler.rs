@@ -223,7 +223,10 @@ async fn a_backfill_does_its_days_and_reports_the_last() {
 async fn sample_events_are_understood() {
     let fixture = Fixture::new();
     for (event, day) in [
-        (&include_bytes!("../../../events/analytics-rerun.json")[..], "2026-11-21"),
+        (
+            &include_bytes!("../../../events/analytics-rerun.json")[..],
+            "2026-11-21",
+        ),
         (include_bytes!("../../../events/analytics-backfill.json"), "2026-11-07"),
     ] {
         assert_eq!(fixture.run(event).await.unwrap().run_date.to_string(), day);

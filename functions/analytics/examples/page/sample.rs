@@ -125,6 +125,7 @@ fn facts() -> Facts {
             dataset("geo", 1_283_988, 1_101_977, 48_190, &[(Some("latitude"), "is not between -90 and 90", 44), (Some("timestamp"), "is no timestamp", 20), (None, "is not UTF-8", 1)], 11),
             dataset("user", 1_284_002, 1_101_975, 48_195, &[(Some("age"), "is no int32", 65)], 190),
         ],
+        failures: vec!["2026-11-20 of `user`: could not read `raw/user/date=2026-11-20`: connection reset".to_owned()],
         damage: vec![
             "raw/pin/2026/11/21/14/pinlake-pin-1-2026-11-21-14-02-11-5f1c: breaks off after 18,204 bytes of gzip; the 511 lines before that were read".to_owned(),
         ],

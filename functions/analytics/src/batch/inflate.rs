@@ -65,7 +65,7 @@ struct Member {
 }
 
 impl Member {
-    fn new(unproven: bool) -> State {
+    fn begin(unproven: bool) -> State {
         State::Member(Box::new(Self {
             decoder: GzDecoder::new(Vec::new()),
             unproven,
@@ -128,7 +128,7 @@ impl Inflate {
                     text.append(sign);
                     self.state = State::Plain;
                 } else if sign.len() == MEMBER.len() {
-                    self.state = Member::new(false);
+                    self.state = Member::begin(false);
                     return self.feed(&MEMBER, text).1;
                 }
                 None
@@ -139,7 +139,7 @@ impl Inflate {
                 None
             }
             State::Between => {
-                self.state = Member::new(false);
+                self.state = Member::begin(false);
                 None
             }
             State::Member(_) => {
@@ -155,7 +155,7 @@ impl Inflate {
                     Some(at) => {
                         // The sign may have begun in what was seen before; all of it goes to the decoder from here.
                         *input = &input[at + SIGN - known..];
-                        self.state = Member::new(true);
+                        self.state = Member::begin(true);
                         self.feed(&seen[at..at + SIGN], text).1
                     }
                     None => {

@@ -18,6 +18,8 @@ pub(super) struct Summary {
     pub(super) tiles: Vec<Tile>,
     /// What could not be read.
     pub(super) damage: Vec<String>,
+    /// What failed before the questions.
+    pub(super) failures: Vec<String>,
     /// Questions, and those that failed: their numbers and titles.
     pub(super) questions: usize,
     pub(super) failed: Vec<(usize, String)>,
@@ -71,6 +73,7 @@ impl Summary {
             took: words::duration(facts.took),
             tiles: tiles(facts, outcomes.len(), failed.len()),
             damage: facts.damage.clone(),
+            failures: facts.failures.clone(),
             questions: outcomes.len(),
             failed,
             datasets: facts.datasets.iter().map(|dataset| row(dataset, facts)).collect(),

@@ -49,6 +49,7 @@ fn facts() -> Facts {
             },
         ],
         damage: vec![],
+        failures: vec![],
     }
 }
 
@@ -178,6 +179,7 @@ fn the_page_is_self_contained() {
 fn nothing_from_data_becomes_markup() {
     let mut hostile = facts();
     hostile.damage = vec![HOSTILE.to_owned()];
+    hostile.failures = vec![HOSTILE.to_owned()];
     hostile.datasets[0].reasons[0] = RejectionCount {
         field: Some(HOSTILE.to_owned()),
         reason: HOSTILE.to_owned(),
@@ -325,6 +327,16 @@ fn the_facts_stand_on_top() {
         assert!(page.has(said), "{said}");
     }
     assert!(!page.has("Raw data damaged"));
+}
+
+#[test]
+fn a_day_that_was_not_cleaned_is_said_before_the_figures() {
+    let mut facts = facts();
+    facts.failures = vec!["2026-11-21 of `pin`: could not read `raw/pin/date=2026-11-21`".to_owned()];
+    let page = page(&facts, &[]);
+    let failure = page.source.find("could not read").expect("it is said");
+    assert!(failure < page.source.find("class=\"tiles\"").unwrap());
+    assert!(page.has("The run is not complete"));
 }
 
 #[test]
