@@ -35,10 +35,20 @@ advisories: (ci "advisories")
 check: (ci "datasets")
 
 # the demo, and its tables read by other programs
-outside: (ci "demo" "outside")
+outside: (ci "demo")
+
+# the report page in a browser
+page: (ci "page")
 
 # the predecessor's own clients against a running pipeline
 clients: (ci "clients")
+
+# rows from a real PostgreSQL and MariaDB
+databases: (ci "databases")
+
+# the memory that a day of 2 GB takes
+large-day *args:
+    benches/large_day.sh {{args}}
 
 # speed, in parts and as a whole; never part of the tests
 bench *args:

@@ -62,8 +62,16 @@ fn make(folder: &Path, bytes: usize) {
 fn file(folder: &Path, dataset: &str, number: usize, object: &[u8]) {
     let folder = folder.join(format!("raw/{dataset}/date={}", day()));
     fs::create_dir_all(&folder).expect("a folder");
-    let name = format!("pinlake-{dataset}-1-{}-12-{:02}-{:02}-x.gz", day(), number / 60, number % 60);
-    let mut packed = GzEncoder::new(fs::File::create(folder.join(name)).expect("a file"), Compression::fast());
+    let name = format!(
+        "pinlake-{dataset}-1-{}-12-{:02}-{:02}-x.gz",
+        day(),
+        number / 60,
+        number % 60
+    );
+    let mut packed = GzEncoder::new(
+        fs::File::create(folder.join(name)).expect("a file"),
+        Compression::fast(),
+    );
     packed.write_all(object).expect("room");
     packed.finish().expect("room");
 }
@@ -108,7 +116,10 @@ async fn run(folder: &Path) {
 /// The most memory that this process has had, in MiB.
 fn high_water_mark() -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("VmHWM");
     let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
     kibibytes / 1024.0
 }

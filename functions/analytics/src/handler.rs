@@ -179,15 +179,18 @@ impl Handler {
     async fn report(&self, order: &Order, mut progress: Progress, now: DateTime<Utc>, started: Instant) -> Summary {
         let run_date = order.days.last().copied().unwrap_or_default();
         let (mut outcomes, mut datasets) = (Vec::new(), Vec::new());
-        match Session::open(&self.lake, &self.catalog, self.query.clone()).await {
-            Ok(session) => {
+        match Session::open_readable(&self.lake, &self.catalog, self.query.clone()).await {
+            Ok((session, faults)) => {
+                for fault in faults {
+                    progress.fail("the reports", &fault);
+                }
                 outcomes = run_reports(&session, &self.reports).await;
                 match facts::collect(&session, run_date).await {
                     Ok(collected) => datasets = collected,
                     Err(error) => progress.fail("the facts", &error),
                 }
             }
-            Err(error) => progress.fail("the tables", &error),
+            Err(error) => progress.fail("the reports", &error),
         }
         let failures_before = progress.failures.clone();
         for outcome in &mut outcomes {

@@ -107,19 +107,38 @@ impl Session {
     /// # Errors
     /// [`QueryError::Table`] if a log cannot be read, [`QueryError::Engine`] if the engine refuses a table.
     pub async fn open(lake: &Lake, catalog: &Catalog, settings: QuerySettings) -> Result<Self, QueryError> {
-        let engine = |error: DataFusionError| QueryError::Engine(Box::new(error));
-        let context = context(&settings).map_err(engine)?;
+        let (session, mut faults) = Self::open_readable(lake, catalog, settings).await?;
+        match faults.pop() {
+            None => Ok(session),
+            Some(fault) => Err(fault),
+        }
+    }
+
+    /// Opens the tables that can be read, and tells why the others cannot: a question about those fails, and no other.
+    ///
+    /// # Errors
+    /// [`QueryError::Engine`] if there can be no engine at all.
+    pub async fn open_readable(
+        lake: &Lake,
+        catalog: &Catalog,
+        settings: QuerySettings,
+    ) -> Result<(Self, Vec<QueryError>), QueryError> {
+        let context = context(&settings).map_err(|error| QueryError::Engine(Box::new(error)))?;
         // The lake's own store, so that the engine reads with the lake's credentials and from nowhere else.
         context.register_object_store(lake.url(), Arc::clone(lake.store()));
-        let datasets: Vec<_> = catalog.iter().map(Arc::clone).collect();
-        for definition in &datasets {
-            tables::register(&context, lake, definition).await?;
+        let (mut datasets, mut faults) = (Vec::new(), Vec::new());
+        for definition in catalog.iter() {
+            match tables::register(&context, lake, definition).await {
+                Ok(()) => datasets.push(Arc::clone(definition)),
+                Err(fault) => faults.push(fault),
+            }
         }
-        Ok(Self {
+        let session = Self {
             context,
             datasets,
             settings,
-        })
+        };
+        Ok((session, faults))
     }
 
     /// The datasets that can be asked about, by name.

@@ -273,6 +273,32 @@ async fn a_failing_report_fails_the_run_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_table_that_cannot_be_read_fails_the_reports_about_it() {
+    let fixture = Fixture::new();
+    fixture.put_all(DAY, "a", 0..3).await;
+    fixture.run(SCHEDULE).await.unwrap();
+    let log = fixture.lake.key("tables/user/_delta_log/00000000000000000001.json");
+    fixture.lake.store().put(&log, "no commit".into()).await.unwrap();
+    let Error::Run(summary) = fixture.run(SCHEDULE).await.unwrap_err() else {
+        panic!("not the run's error")
+    };
+    for report in &summary.reports {
+        let about_users = ["06", "07", "08", "09", "10"]
+            .iter()
+            .any(|number| report.report.starts_with(number));
+        assert_eq!(report.rows.is_none(), about_users, "{}", report.report);
+    }
+    assert!(
+        summary
+            .failures
+            .iter()
+            .any(|failure| failure.contains("the tables of `user`"))
+    );
+    let page = fixture.text(&summary.page).await;
+    assert!(page.contains("The run is not complete") && page.contains("5 of 10 questions failed"));
+}
+
+#[tokio::test]
 async fn a_wrong_event_does_nothing() {
     let fixture = Fixture::new();
     fixture.put_all(DAY, "a", 0..3).await;

@@ -11,7 +11,7 @@ use datafusion::{
     prelude::SessionContext,
 };
 use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
-use pinlake_dataset::{Definition, RESERVED_COLUMNS};
+use pinlake_dataset::{DatasetName, Definition, RESERVED_COLUMNS};
 use pinlake_lake::{INGESTED_AT, Kind, Lake, ORIGIN, quarantine_schema, table_schema};
 
 use super::QueryError;
@@ -20,26 +20,43 @@ use super::QueryError;
 pub(super) async fn register(context: &SessionContext, lake: &Lake, definition: &Definition) -> Result<(), QueryError> {
     let dataset = definition.name();
     let (all, quarantine) = (format!("{dataset}_all"), format!("{dataset}_quarantine"));
-    for (name, kind, wanted) in [
-        (&all, Kind::Table, table_schema(definition)),
-        (&quarantine, Kind::Quarantine, quarantine_schema()),
-    ] {
-        let snapshot = lake.snapshot(kind, dataset).await.map_err(|source| QueryError::Table {
-            dataset: dataset.to_string(),
-            source: Box::new(source),
-        })?;
-        let table = match snapshot {
-            None => Ok(Arc::new(EmptyTable::new(wanted)) as Arc<dyn TableProvider>),
-            Some(snapshot) => {
-                DeltaScanNext::new(snapshot, plainly()).and_then(|scan| complete(context, Arc::new(scan), &wanted))
-            }
-        };
-        table
-            .and_then(|table| context.register_table(quoted(name), table))
-            .map_err(|error| QueryError::Engine(Box::new(error)))?;
-    }
+    add(context, lake, dataset, &all, Kind::Table, table_schema(definition)).await?;
     latest(context, definition, &all)
         .await
+        .map_err(|error| QueryError::Engine(Box::new(error)))?;
+    // Last: reports do without it.
+    add(
+        context,
+        lake,
+        dataset,
+        &quarantine,
+        Kind::Quarantine,
+        quarantine_schema(),
+    )
+    .await
+}
+
+async fn add(
+    context: &SessionContext,
+    lake: &Lake,
+    dataset: &DatasetName,
+    name: &str,
+    kind: Kind,
+    wanted: SchemaRef,
+) -> Result<(), QueryError> {
+    let snapshot = lake.snapshot(kind, dataset).await.map_err(|source| QueryError::Table {
+        dataset: dataset.to_string(),
+        source: Box::new(source),
+    })?;
+    let table = match snapshot {
+        None => Ok(Arc::new(EmptyTable::new(wanted)) as Arc<dyn TableProvider>),
+        Some(snapshot) => {
+            DeltaScanNext::new(snapshot, plainly()).and_then(|scan| complete(context, Arc::new(scan), &wanted))
+        }
+    };
+    table
+        .and_then(|table| context.register_table(quoted(name), table))
+        .map(drop)
         .map_err(|error| QueryError::Engine(Box::new(error)))
 }
 
