@@ -122,12 +122,7 @@ async fn open_lake(uri: &str) -> Result<Lake> {
         return Ok(Lake::open(url.as_str(), &S3Options::default())?);
     }
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let s3 = S3Options {
-        region: aws.region().map(ToString::to_string),
-        endpoint: aws.endpoint_url().map(str::to_owned),
-        credentials: aws.credentials_provider(),
-    };
-    Ok(Lake::open(uri, &s3)?)
+    Ok(pinlake_host::open_lake(uri, &aws)?)
 }
 
 fn show(rows: &RecordBatch) -> Result<()> {

@@ -15,6 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use lambda_runtime::Diagnostic;
 use object_store::ObjectStoreExt as _;
 use pinlake_dataset::{Catalog, Definition};
+use pinlake_host::chain;
 use pinlake_lake::Lake;
 use serde_json::value::RawValue;
 
@@ -23,7 +24,7 @@ use crate::{
     event::{EventError, Order},
     facts::{self, Facts},
     page::{self, DataLinks},
-    query::{QuerySettings, Session, one_line, run_reports},
+    query::{QuerySettings, Session, run_reports},
     report::{Outcome, Report},
     reports::Reports,
     results,
@@ -61,7 +62,7 @@ impl From<Error> for Diagnostic {
         };
         Self {
             error_type: error_type.to_owned(),
-            error_message: one_line(&error),
+            error_message: chain(&error),
         }
     }
 }
@@ -226,7 +227,7 @@ impl Handler {
             Err(reason) => reason.clone(),
             Ok(answer) => match results::write(&self.lake, &report, run_date, answer).await {
                 Ok(()) => return,
-                Err(error) => one_line(&error),
+                Err(error) => chain(&error),
             },
         };
         progress.failures.push(format!("report {}: {reason}", report.name));
@@ -247,7 +248,7 @@ impl Handler {
 
 impl Progress {
     fn fail(&mut self, what: &str, error: &dyn std::error::Error) {
-        let line = format!("{what}: {}", one_line(error));
+        let line = format!("{what}: {}", chain(error));
         tracing::error!(failure = line, "a part of the run failed");
         self.failures.push(line);
     }

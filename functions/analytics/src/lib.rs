@@ -19,14 +19,13 @@ mod reports;
 pub mod results;
 mod settings;
 mod summary;
-pub mod telemetry;
 
 pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage};
 pub use event::{EventError, Order};
 pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
 pub use handler::{Error, Handler, page_key};
-pub use query::{QueryError, QuerySettings, QuerySettingsError, Session, run_reports};
+pub use query::{QueryError, QuerySettings, Session, run_reports};
 pub use report::{Answer, Chart, ChartKind, Outcome, Report};
 pub use reports::{Mistake, ReportError, Reports, ReportsError};
-pub use settings::{LogFormat, Settings, SettingsError};
+pub use settings::Settings;
 pub use summary::{DaySummary, ReportSummary, Summary};

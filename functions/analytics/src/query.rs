@@ -38,9 +38,8 @@ use pinlake_lake::Lake;
 
 use crate::report::Answer;
 
-pub(crate) use run::one_line;
 pub use run::run_reports;
-pub use settings::{QuerySettings, QuerySettingsError};
+pub use settings::QuerySettings;
 pub(crate) use tables::quoted;
 
 /// A query engine over the tables of a lake, as they were when it was opened.

@@ -11,12 +11,10 @@
 //! | `QUERY_MEMORY_BYTES`, `QUERY_SPILL_FOLDER`, `QUERY_SPILL_BYTES`, `QUERY_ANSWER_BYTES` | see [`QuerySettings`] | what a question may take |
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | age at which a warm table handle looks at the log first |
-//! | `LOG_FORMAT` | `json` | `json` or `text` |
-//! | `RUST_LOG` | `info`, less what the Delta kernel logs of missing tables | what is logged, as `tracing` filters are written |
-
-use std::{ops::RangeInclusive, str::FromStr};
+//! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
 
 use pinlake_dataset::Limits;
+use pinlake_host::{Logging, SettingsError, Variables};
 
 use crate::{batch::BatchSettings, query::QuerySettings};
 
@@ -35,38 +33,9 @@ pub struct Settings {
     pub lookback_days: u32,
     /// `QUERY_…`: what a question may take.
     pub query: QuerySettings,
-    /// `LOG_FORMAT`: `json` for machines, `text` for people. Default `json`.
-    pub log_format: LogFormat,
-    /// `RUST_LOG`: what is logged, e.g. `info,pinlake_lake=debug`. Default `info`, less what the Delta kernel logs of
-    /// missing tables.
-    pub log_filter: String,
+    /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
+    pub logging: Logging,
 }
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} {reason}")]
-pub struct SettingsError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What is wrong with its value.
-    pub reason: &'static str,
-}
-
-/// Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
-const QUIET: &str = "info,buoyant_kernel::snapshot=off";
-
-const RECORD_BYTES: RangeInclusive<usize> = 1..=10_485_760;
-const FILE_BYTES: RangeInclusive<u64> = 1_048_576..=1_073_741_824;
-const LOOKBACK_DAYS: RangeInclusive<u32> = 0..=31;
 
 impl Settings {
     /// Reads the settings through `lookup`, e.g. `|name| std::env::var(name).ok()`. An empty value counts as none.
@@ -74,71 +43,42 @@ impl Settings {
     /// # Errors
     /// Names the first variable that is missing or cannot be used.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let lookup = |variable: &str| {
-            lookup(variable)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let refuse = |variable, reason| SettingsError { variable, reason };
-        let limits = Limits {
-            record_bytes: within(
-                lookup,
-                "MAX_RECORD_BYTES",
-                &RECORD_BYTES,
-                "is no number of bytes from 1 to 10485760",
-            )?
-            .unwrap_or(Limits::default().record_bytes),
-            ..Limits::default()
-        };
-        let log_format = match lookup("LOG_FORMAT").as_deref() {
-            None | Some("json") => LogFormat::Json,
-            Some("text") => LogFormat::Text,
-            Some(_) => return Err(refuse("LOG_FORMAT", "is neither `json` nor `text`")),
-        };
+        let variables = Variables::new(lookup);
+        let record_bytes = variables.number(
+            "MAX_RECORD_BYTES",
+            1..=10_485_760,
+            Limits::default().record_bytes,
+            "is no number of bytes from 1 to 10485760",
+        )?;
         let batch = BatchSettings {
-            limits,
-            file_bytes: within(
-                lookup,
+            limits: Limits {
+                record_bytes,
+                ..Limits::default()
+            },
+            file_bytes: variables.number(
                 "BATCH_FILE_BYTES",
-                &FILE_BYTES,
+                1_048_576..=1_073_741_824,
+                128 << 20,
                 "is no number of bytes from 1048576 to 1073741824",
-            )?
-            .unwrap_or(128 << 20),
-            lake: pinlake_lake::Settings::from_lookup(lookup).map_err(|error| refuse(error.variable, error.reason))?,
+            )?,
+            lake: variables.lake()?,
         };
         Ok(Self {
-            lake_uri: lookup("LAKE_URI").ok_or(refuse("LAKE_URI", "is not set"))?,
-            datasets_uri: lookup("DATASETS_URI"),
-            reports_uri: lookup("REPORTS_URI"),
+            lake_uri: variables.required("LAKE_URI")?,
+            datasets_uri: variables.text("DATASETS_URI"),
+            reports_uri: variables.text("REPORTS_URI"),
             batch,
-            lookback_days: within(
-                lookup,
-                "LOOKBACK_DAYS",
-                &LOOKBACK_DAYS,
-                "is no number of days from 0 to 31",
-            )?
-            .unwrap_or(1),
-            query: QuerySettings::from_lookup(lookup).map_err(|error| refuse(error.variable, error.reason))?,
-            log_format,
-            log_filter: lookup("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
+            lookback_days: variables.number("LOOKBACK_DAYS", 0..=31, 1, "is no number of days from 0 to 31")?,
+            query: QuerySettings::from_variables(&variables)?,
+            logging: Logging::from_variables(&variables)?,
         })
     }
 }
 
-fn within<T: FromStr + PartialOrd>(
-    lookup: impl Fn(&str) -> Option<String>,
-    variable: &'static str,
-    range: &RangeInclusive<T>,
-    reason: &'static str,
-) -> Result<Option<T>, SettingsError> {
-    let read = |value: String| value.parse().ok().filter(|number| range.contains(number));
-    lookup(variable)
-        .map(|value| read(value).ok_or(SettingsError { variable, reason }))
-        .transpose()
-}
-
 #[cfg(test)]
 mod tests {
+    use pinlake_host::LogFormat;
+
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -175,7 +115,7 @@ mod tests {
         assert_eq!((settings.batch.file_bytes, settings.lookback_days), (1 << 20, 0));
         assert_eq!(settings.query.memory_bytes, 64 << 20);
         assert_eq!(settings.batch.lake.commit_tries.get(), 3);
-        assert_eq!(settings.log_format, LogFormat::Text);
+        assert_eq!(settings.logging.format, LogFormat::Text);
     }
 
     #[test]

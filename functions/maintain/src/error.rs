@@ -1,6 +1,7 @@
 //! What fails a run.
 
 use lambda_runtime::Diagnostic;
+use pinlake_host::chain;
 
 use crate::summary::Summary;
 
@@ -46,18 +47,6 @@ fn listed(failures: &[Failure]) -> String {
         .iter()
         .map(|failure| format!("{}: {}", failure.table, failure.reason));
     each.collect::<Vec<_>>().join("; ")
-}
-
-/// The error and its causes in one line: `could not x: because of y: because of z`.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl From<Error> for Diagnostic {

@@ -7,12 +7,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use pinlake_dataset::{Catalog, DatasetName};
+use pinlake_host::chain;
 use pinlake_lake::{Bin, Compaction, Error as LakeError, Kind, Lake, State, Upkeep};
 use serde_json::value::RawValue;
 
 use crate::{
     budget::{Budget, Pace},
-    error::{Error, Failure, chain},
+    error::{Error, Failure},
     request::{Request, names},
     settings::Settings,
     summary::{Summary, TableSummary},

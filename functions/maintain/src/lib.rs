@@ -29,10 +29,9 @@ mod handler;
 mod request;
 mod settings;
 mod summary;
-pub mod telemetry;
 
 pub use error::{Error, Failure};
 pub use handler::Handler;
 pub use request::Request;
-pub use settings::{LogFormat, Settings, SettingsError};
+pub use settings::Settings;
 pub use summary::{Holds, Summary, TableSummary};

@@ -11,12 +11,10 @@
 //! | `ALLOW_SHORT_RETENTION` | `false` | `true`: retentions below 24 hours are taken |
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | what `stream` has; the log is kept for longer |
-//! | `LOG_FORMAT` | `json` | `json` or `text` |
-//! | `RUST_LOG` | `info`, less what the Delta libraries log of their own | what is logged, as `tracing` filters are written |
-
-use std::{ops::RangeInclusive, str::FromStr};
+//! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
 
 use chrono::TimeDelta;
+use pinlake_host::{Logging, SettingsError, Variables};
 
 /// What `maintain` can be told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,39 +44,10 @@ pub struct Settings {
     pub log_retention: TimeDelta,
     /// `LAKE_COMMIT_TRIES`, and `LAKE_STALE_SECONDS` as the functions that write the tables have it.
     pub lake: pinlake_lake::Settings,
-    /// `LOG_FORMAT`: `json` for machines, `text` for people. Default `json`.
-    pub log_format: LogFormat,
-    /// `RUST_LOG`: what is logged, e.g. `info,pinlake_lake=debug`. Default `info`, less what the Delta libraries log of
-    /// their own accord.
-    pub log_filter: String,
+    /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
+    pub logging: Logging,
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} {reason}")]
-pub struct SettingsError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What is wrong with its value.
-    pub reason: &'static str,
-}
-
-/// Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
-const QUIET: &str = "info,buoyant_kernel=warn,buoyant_kernel::snapshot=off,deltalake_core=warn";
-
-const TARGET_BYTES: RangeInclusive<u64> = 1..=1 << 30;
-const CHECKPOINT_COMMITS: RangeInclusive<u64> = 1..=100_000;
-const VACUUM_HOURS: RangeInclusive<i64> = 0..=168;
-const LOG_HOURS: RangeInclusive<i64> = 0..=87_600;
 /// Below this a retention has to be allowed: no invocation lives as long, no sane query runs as long.
 const SHORTEST: TimeDelta = TimeDelta::hours(24);
 /// The log outlasts a handle's last look by this factor.
@@ -90,52 +59,42 @@ impl Settings {
     /// # Errors
     /// Names the first variable that is missing or cannot be used.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let lookup = |variable: &str| {
-            lookup(variable)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let refuse = |variable, reason| SettingsError { variable, reason };
-        let lake = pinlake_lake::Settings::from_lookup(lookup).map_err(|error| refuse(error.variable, error.reason))?;
-        let hours = |variable, range, default, reason| {
-            number(lookup, variable, range, default)
-                .map(TimeDelta::hours)
-                .ok_or(refuse(variable, reason))
-        };
+        let variables = Variables::new(lookup);
         let settings = Self {
-            lake_uri: lookup("LAKE_URI").ok_or(refuse("LAKE_URI", "is not set"))?,
-            datasets_uri: lookup("DATASETS_URI"),
-            target_bytes: number(lookup, "TARGET_FILE_BYTES", TARGET_BYTES, 128 << 20).ok_or(refuse(
+            lake_uri: variables.required("LAKE_URI")?,
+            datasets_uri: variables.text("DATASETS_URI"),
+            target_bytes: variables.number(
                 "TARGET_FILE_BYTES",
+                1..=1 << 30,
+                128 << 20,
                 "is no number of bytes from 1 to 1073741824",
-            ))?,
-            checkpoint_commits: number(lookup, "CHECKPOINT_COMMITS", CHECKPOINT_COMMITS, 10)
-                .ok_or(refuse("CHECKPOINT_COMMITS", "is no number from 1 to 100000"))?,
-            vacuum_retention: hours(
+            )?,
+            checkpoint_commits: variables.number(
+                "CHECKPOINT_COMMITS",
+                1..=100_000,
+                10,
+                "is no number from 1 to 100000",
+            )?,
+            vacuum_retention: TimeDelta::hours(variables.number(
                 "VACUUM_RETENTION_HOURS",
-                VACUUM_HOURS,
+                0..=168,
                 168,
                 "is no number of hours from 0 to 168",
-            )?,
-            log_retention: hours(
+            )?),
+            log_retention: TimeDelta::hours(variables.number(
                 "LOG_RETENTION_HOURS",
-                LOG_HOURS,
+                0..=87_600,
                 720,
                 "is no number of hours from 0 to 87600",
-            )?,
-            lake,
-            log_format: match lookup("LOG_FORMAT").as_deref() {
-                None | Some("json") => LogFormat::Json,
-                Some("text") => LogFormat::Text,
-                Some(_) => return Err(refuse("LOG_FORMAT", "is neither `json` nor `text`")),
-            },
-            log_filter: lookup("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
+            )?),
+            lake: variables.lake()?,
+            logging: Logging::from_variables(&variables)?,
         };
-        match lookup("ALLOW_SHORT_RETENTION").as_deref() {
-            None | Some("false") => settings.with_safe_retentions(),
-            Some("true") => Ok(settings),
-            Some(_) => Err(refuse("ALLOW_SHORT_RETENTION", "is neither `true` nor `false`")),
+        let may_be_short = [("false", false), ("true", true)];
+        if variables.word("ALLOW_SHORT_RETENTION", may_be_short, "is neither `true` nor `false`")? {
+            return Ok(settings);
         }
+        settings.with_safe_retentions()
     }
 
     fn with_safe_retentions(self) -> Result<Self, SettingsError> {
@@ -160,21 +119,10 @@ impl Settings {
     }
 }
 
-/// `None`: it is no number, or out of range.
-fn number<T: FromStr + PartialOrd>(
-    lookup: impl Fn(&str) -> Option<String>,
-    variable: &str,
-    range: RangeInclusive<T>,
-    default: T,
-) -> Option<T> {
-    match lookup(variable) {
-        None => Some(default),
-        Some(value) => value.parse().ok().filter(|number| range.contains(number)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use pinlake_host::LogFormat;
+
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -191,10 +139,6 @@ mod tests {
         assert_eq!((settings.target_bytes, settings.checkpoint_commits), (134_217_728, 10));
         assert_eq!(settings.vacuum_retention, TimeDelta::days(7));
         assert_eq!(settings.log_retention, TimeDelta::days(30));
-        assert_eq!(
-            (settings.log_format, settings.log_filter.as_str()),
-            (LogFormat::Json, QUIET)
-        );
     }
 
     #[test]
@@ -217,7 +161,7 @@ mod tests {
         assert_eq!(settings.log_retention, TimeDelta::hours(48));
         assert_eq!(settings.lake.commit_tries.get(), 7);
         assert_eq!(
-            (settings.log_format, settings.log_filter.as_str()),
+            (settings.logging.format, settings.logging.filter.as_str()),
             (LogFormat::Text, "debug")
         );
     }

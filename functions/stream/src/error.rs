@@ -1,6 +1,7 @@
 //! What fails a whole event.
 
 use lambda_runtime::Diagnostic;
+use pinlake_host::chain;
 use pinlake_lake::NotLanded;
 
 use crate::envelope::EnvelopeError;
@@ -26,18 +27,6 @@ pub enum Error {
     /// The answer cannot be written as JSON.
     #[error("could not encode the answer")]
     Answer(#[source] serde_json::Error),
-}
-
-/// The error and its causes in one line: `could not x: because of y: because of z`.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl From<Error> for Diagnostic {

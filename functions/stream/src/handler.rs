@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 use aws_lambda_events::streams::KinesisEventResponse;
 use chrono::{DateTime, Utc};
 use pinlake_dataset::{Catalog, Cleaner, DatasetName};
+use pinlake_host::chain;
 use pinlake_lake::{Batch, Lake, Landed, Landing, NotLanded};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     clean::clean,
     envelope::{Event, Portion, decode},
-    error::{Error, chain},
+    error::Error,
     settings::Settings,
 };
 

@@ -19,9 +19,8 @@ mod envelope;
 mod error;
 mod handler;
 mod settings;
-pub mod telemetry;
 
 pub use envelope::EnvelopeError;
 pub use error::Error;
 pub use handler::Handler;
-pub use settings::{LogFormat, Settings, SettingsError};
+pub use settings::Settings;

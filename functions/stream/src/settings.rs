@@ -7,10 +7,10 @@
 //! | `MAX_RECORD_BYTES` | 1,048,576 | a larger record is quarantined |
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | age at which a warm table handle looks at the log first |
-//! | `LOG_FORMAT` | `json` | `json` or `text` |
-//! | `RUST_LOG` | `info`, less what the Delta kernel logs of missing tables | what is logged, as `tracing` filters are written |
+//! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
 
 use pinlake_dataset::Limits;
+use pinlake_host::{Logging, SettingsError, Variables};
 
 /// What `stream` can be told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,36 +24,9 @@ pub struct Settings {
     pub record_bytes: usize,
     /// `LAKE_COMMIT_TRIES` and `LAKE_STALE_SECONDS`: how tables are committed to.
     pub lake: pinlake_lake::Settings,
-    /// `LOG_FORMAT`: `json` for machines, `text` for people. Default `json`.
-    pub log_format: LogFormat,
-    /// `RUST_LOG`: what is logged, e.g. `info,pinlake_lake=debug`. Default `info`, less what the Delta kernel logs of
-    /// missing tables.
-    pub log_filter: String,
+    /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
+    pub logging: Logging,
 }
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} {reason}")]
-pub struct SettingsError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What is wrong with its value.
-    pub reason: &'static str,
-}
-
-/// Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
-const QUIET: &str = "info,buoyant_kernel::snapshot=off";
-
-const RECORD_BYTES: std::ops::RangeInclusive<usize> = 1..=10_485_760;
 
 impl Settings {
     /// Reads the settings through `lookup`, e.g. `|name| std::env::var(name).ok()`. An empty value counts as none.
@@ -61,33 +34,18 @@ impl Settings {
     /// # Errors
     /// Names the first variable that is missing or cannot be used.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let lookup = |variable: &str| {
-            lookup(variable)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let refuse = |variable, reason| SettingsError { variable, reason };
-        let record_bytes = match lookup("MAX_RECORD_BYTES") {
-            None => Limits::default().record_bytes,
-            Some(value) => value
-                .parse()
-                .ok()
-                .filter(|bytes| RECORD_BYTES.contains(bytes))
-                .ok_or(refuse("MAX_RECORD_BYTES", "is no number of bytes from 1 to 10485760"))?,
-        };
-        let log_format = match lookup("LOG_FORMAT").as_deref() {
-            None | Some("json") => LogFormat::Json,
-            Some("text") => LogFormat::Text,
-            Some(_) => return Err(refuse("LOG_FORMAT", "is neither `json` nor `text`")),
-        };
-        let lake = pinlake_lake::Settings::from_lookup(lookup).map_err(|error| refuse(error.variable, error.reason))?;
+        let variables = Variables::new(lookup);
         Ok(Self {
-            lake_uri: lookup("LAKE_URI").ok_or(refuse("LAKE_URI", "is not set"))?,
-            datasets_uri: lookup("DATASETS_URI"),
-            record_bytes,
-            lake,
-            log_format,
-            log_filter: lookup("RUST_LOG").unwrap_or_else(|| QUIET.to_owned()),
+            lake_uri: variables.required("LAKE_URI")?,
+            datasets_uri: variables.text("DATASETS_URI"),
+            record_bytes: variables.number(
+                "MAX_RECORD_BYTES",
+                1..=10_485_760,
+                Limits::default().record_bytes,
+                "is no number of bytes from 1 to 10485760",
+            )?,
+            lake: variables.lake()?,
+            logging: Logging::from_variables(&variables)?,
         })
     }
 
@@ -102,6 +60,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use pinlake_host::LogFormat;
+
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -116,10 +76,6 @@ mod tests {
         let settings = settings(&[("LAKE_URI", "s3://lake")]).unwrap();
         assert_eq!(settings.lake_uri, "s3://lake");
         assert_eq!(settings.limits(), Limits::default());
-        assert_eq!(
-            (settings.log_format, settings.log_filter.as_str()),
-            (LogFormat::Json, QUIET)
-        );
     }
 
     #[test]
@@ -137,7 +93,7 @@ mod tests {
         assert_eq!(settings.limits().record_bytes, 2048);
         assert_eq!(settings.lake.commit_tries.get(), 3);
         assert_eq!(
-            (settings.log_format, settings.log_filter.as_str()),
+            (settings.logging.format, settings.logging.filter.as_str()),
             (LogFormat::Text, "debug")
         );
     }

@@ -1,6 +1,8 @@
 //! A run: every report asked, whatever becomes of the others.
 
-use std::{collections::HashSet, error::Error, sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use pinlake_host::chain;
 
 use super::Session;
 use crate::{
@@ -15,7 +17,7 @@ pub async fn run_reports(session: &Session, reports: &Reports) -> Vec<Outcome> {
         let start = Instant::now();
         let answer = match session.ask(&report.sql).await {
             Ok(answer) => fit(report, answer),
-            Err(error) => Err(one_line(&error)),
+            Err(error) => Err(chain(&error)),
         };
         let took = start.elapsed();
         match &answer {
@@ -61,40 +63,5 @@ fn fit(report: &Report, answer: Answer) -> Result<Answer, String> {
             "the chart's column `{column}` is not in the answer, which has {}",
             names.join(", ")
         )),
-    }
-}
-
-/// The error and its causes in one line. The engine's errors quote their causes; what has been said is not said again.
-pub(crate) fn one_line(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::error::DataFusionError;
-
-    use super::*;
-    use crate::query::QueryError;
-
-    #[test]
-    fn an_error_is_told_in_one_line_and_once() {
-        let cause = DataFusionError::Execution("first\n  second".to_owned());
-        let error = QueryError::Failed(Box::new(cause.context("reading")));
-        let text = one_line(&error);
-        assert!(
-            text.starts_with("the question could not be answered: reading"),
-            "{text}"
-        );
-        assert_eq!(text.matches("first second").count(), 1, "{text}");
     }
 }

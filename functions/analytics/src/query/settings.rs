@@ -1,6 +1,8 @@
 //! Settings: what a question may take.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
+
+use pinlake_host::{SettingsError, Variables};
 
 /// What a [`Session`](super::Session) may take of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,73 +28,44 @@ impl Default for QuerySettings {
     }
 }
 
-/// A variable whose value cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} {reason}")]
-pub struct QuerySettingsError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What is wrong with its value.
-    pub reason: &'static str,
-}
-
 /// Below this a sort cannot even merge what it has spilled.
 const LEAST_MEMORY_BYTES: usize = 32 << 20;
 
 impl QuerySettings {
-    /// Reads the settings through `lookup`, e.g. `|name| std::env::var(name).ok()`. What is not set, or empty, has its
-    /// default.
+    /// Reads the settings. What is not set has its default.
     ///
     /// # Errors
     /// Names the first variable that cannot be used.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, QuerySettingsError> {
-        let lookup = |variable: &str| {
-            lookup(variable)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
+    pub fn from_variables(variables: &Variables<impl Fn(&str) -> Option<String>>) -> Result<Self, SettingsError> {
         let defaults = Self::default();
-        let memory_bytes = bytes(lookup, "QUERY_MEMORY_BYTES")?.unwrap_or(defaults.memory_bytes);
-        if memory_bytes < LEAST_MEMORY_BYTES {
-            return Err(QuerySettingsError {
-                variable: "QUERY_MEMORY_BYTES",
-                reason: "is less than 33554432",
-            });
-        }
+        let reason = "is no number of bytes";
         Ok(Self {
-            memory_bytes,
-            spill_folder: lookup("QUERY_SPILL_FOLDER").map(PathBuf::from),
-            spill_bytes: bytes(lookup, "QUERY_SPILL_BYTES")?.unwrap_or(defaults.spill_bytes),
-            answer_bytes: bytes(lookup, "QUERY_ANSWER_BYTES")?.unwrap_or(defaults.answer_bytes),
+            memory_bytes: variables.number(
+                "QUERY_MEMORY_BYTES",
+                LEAST_MEMORY_BYTES..=usize::MAX,
+                defaults.memory_bytes,
+                "is no number of bytes from 33554432 on",
+            )?,
+            spill_folder: variables.text("QUERY_SPILL_FOLDER").map(PathBuf::from),
+            spill_bytes: variables.number("QUERY_SPILL_BYTES", 0..=u64::MAX, defaults.spill_bytes, reason)?,
+            answer_bytes: variables.number("QUERY_ANSWER_BYTES", 0..=usize::MAX, defaults.answer_bytes, reason)?,
         })
     }
-}
-
-fn bytes<T: FromStr>(
-    lookup: impl Fn(&str) -> Option<String>,
-    variable: &'static str,
-) -> Result<Option<T>, QuerySettingsError> {
-    lookup(variable)
-        .map(|value| {
-            value.parse().map_err(|_| QuerySettingsError {
-                variable,
-                reason: "is no number of bytes",
-            })
-        })
-        .transpose()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings(variable: &str, value: &str) -> Result<QuerySettings, QuerySettingsError> {
-        QuerySettings::from_lookup(|name| (name == variable).then(|| value.to_owned()))
+    fn settings(variable: &str, value: &str) -> Result<QuerySettings, SettingsError> {
+        QuerySettings::from_variables(&Variables::new(|name: &str| {
+            (name == variable).then(|| value.to_owned())
+        }))
     }
 
     #[test]
     fn nothing_set_means_the_defaults() {
-        assert_eq!(QuerySettings::from_lookup(|_| None), Ok(QuerySettings::default()));
+        assert_eq!(settings("NOTHING", ""), Ok(QuerySettings::default()));
         assert_eq!(settings("QUERY_SPILL_FOLDER", " "), Ok(QuerySettings::default()));
     }
 
