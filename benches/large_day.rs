@@ -1,11 +1,12 @@
-//! How much memory a large day takes: raw objects of so many bytes of JSON, cleaned, and then the whole daily run.
+//! How much memory a large day takes: raw objects of so many bytes of JSON, cleaned, or the whole daily run.
 //!
 //! ```text
 //! large_day make FOLDER BYTES     a lake in a folder, with a day's raw objects of all three datasets
-//! large_day run FOLDER            cleans the day, runs it as a schedule would, and tells the peak of memory after each
+//! large_day clean FOLDER          cleans the day, and tells the peak of memory
+//! large_day run FOLDER            runs the day as a schedule would, reports and all, and tells the peak of memory
 //! ```
 //!
-//! `benches/large_day.sh` does both, the second under a limit. Linux only: reads `VmHWM`, the kernel's own high-water mark.
+//! `benches/large_day.sh` makes a day and does one of the others under a limit. Linux only: reads `VmHWM`, the kernel's own high-water mark.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -26,8 +27,9 @@ async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", folder, bytes] => make(Path::new(folder), bytes.parse().expect("a number of bytes")),
-        ["run", folder] => run(Path::new(folder)).await,
-        _ => panic!("large_day make FOLDER BYTES | large_day run FOLDER"),
+        ["clean", folder] => clean(&Day::open(folder)).await,
+        ["run", folder] => run(&Day::open(folder)).await,
+        _ => panic!("large_day make FOLDER BYTES | large_day clean FOLDER | large_day run FOLDER"),
     }
 }
 
@@ -76,37 +78,51 @@ fn file(folder: &Path, dataset: &str, number: usize, object: &[u8]) {
     packed.finish().expect("room");
 }
 
-async fn run(folder: &Path) {
-    let uri = format!("file://{}", fs::canonicalize(folder).expect("a lake").display());
-    let lake = Lake::open(&uri, &S3Options::default()).unwrap();
-    // The settings of the function, from the same variables.
-    let lookup = |name: &str| match name {
-        "LAKE_URI" => Some(uri.clone()),
-        name => std::env::var(name).ok(),
-    };
-    let settings = Settings::from_lookup(lookup).unwrap();
-    let now: DateTime<Utc> = "2026-11-24T02:00:00Z".parse().unwrap();
-    println!("before the run       {:>6.0} MiB", high_water_mark());
+/// The lake, and the settings of the function from the same variables.
+struct Day {
+    lake: Lake,
+    settings: Settings,
+    now: DateTime<Utc>,
+}
 
+impl Day {
+    fn open(folder: &str) -> Self {
+        let uri = format!("file://{}", fs::canonicalize(folder).expect("a lake").display());
+        let lookup = |name: &str| match name {
+            "LAKE_URI" => Some(uri.clone()),
+            name => std::env::var(name).ok(),
+        };
+        println!("before         {:>6.0} MiB", high_water_mark());
+        Self {
+            lake: Lake::open(&uri, &S3Options::default()).unwrap(),
+            settings: Settings::from_lookup(lookup).unwrap(),
+            now: "2026-11-24T02:00:00Z".parse().unwrap(),
+        }
+    }
+}
+
+async fn clean(Day { lake, settings, now }: &Day) {
     let started = Instant::now();
     let (mut rows, mut quarantined) = (0, 0);
     for definition in Catalog::built_in().iter() {
-        let batch = Batch::new(&lake, definition, settings.batch);
-        let day = batch.clean(day(), false, now).await.unwrap().expect("raw objects");
+        let batch = Batch::new(lake, definition, settings.batch);
+        let day = batch.clean(day(), false, *now).await.unwrap().expect("raw objects");
         rows += day.table.rows;
         quarantined += day.quarantine.rows;
     }
     println!(
-        "the day is cleaned   {:>6.0} MiB   {rows} rows, {quarantined} quarantined, {:.0} s",
+        "cleaned        {:>6.0} MiB   {rows} rows, {quarantined} quarantined, {:.0} s",
         high_water_mark(),
         started.elapsed().as_secs_f64()
     );
+}
 
-    let handler = Handler::new(Catalog::built_in(), Reports::built_in(), &lake, &settings);
+async fn run(Day { lake, settings, now }: &Day) {
     let started = Instant::now();
-    let summary = handler.run(br#"{"time":"2026-11-24T02:00:00Z"}"#, now).await.unwrap();
+    let handler = Handler::new(Catalog::built_in(), Reports::built_in(), lake, settings);
+    let summary = handler.run(br#"{"time":"2026-11-24T02:00:00Z"}"#, *now).await.unwrap();
     println!(
-        "the whole run        {:>6.0} MiB   {} reports, {:.0} s",
+        "the whole run  {:>6.0} MiB   {} reports, {:.0} s",
         high_water_mark(),
         summary.reports.len(),
         started.elapsed().as_secs_f64()

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# A day of raw JSON, 2 GB of it unless told otherwise, cleaned and reported on by a process that may have 512 MiB of memory.
+# A day of raw JSON, 2 GB of it unless told otherwise, cleaned by a process that may have 512 MiB of memory; with `run`, the
+# whole daily run, reports and all.
 #
-#   benches/large_day.sh [BYTES] [MIB]
+#   benches/large_day.sh [clean|run] [BYTES] [MIB]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bytes=${1:-2000000000}
-mebibytes=${2:-512}
+what=${1:-clean}
+bytes=${2:-2000000000}
+mebibytes=${3:-512}
 
 cargo build --workspace --lib --bins --tests --examples --locked
 program="${CARGO_TARGET_DIR:-target}/debug/examples/large_day"
@@ -17,4 +19,4 @@ trap 'rm -rf "$folder"' EXIT
 # Memory that is the process's own: heap, stacks, anonymous maps. Past it an allocation fails, and the run with it. The
 # engine is told what Lambda's function of that size would be told.
 ulimit -d "$((mebibytes * 1024))"
-QUERY_MEMORY_BYTES=$((mebibytes * 1024 * 1024 / 4)) RUST_LOG=off "$program" run "$folder"
+QUERY_MEMORY_BYTES=$((mebibytes * 1024 * 1024 / 4)) "$program" "$what" "$folder"

@@ -4,6 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use pinlake::{check::Check, demo::Demo, report::Report, run::Run, send::Send, up::Up};
+use pinlake_host::explain;
 use tracing_subscriber::EnvFilter;
 
 /// JSON events in over HTTP, clean Delta Lake tables out.
@@ -28,8 +29,8 @@ enum Command {
     Check(Check),
 }
 
-/// Warnings only. Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
-const QUIET: &str = "warn,buoyant_kernel::snapshot=off";
+/// Warnings only. The Delta kernel logs as an error what comes back as one too, and even that a table is not there yet.
+const QUIET: &str = "warn,buoyant_kernel=off";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,7 +52,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::debug!(?error, "failed");
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", explain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

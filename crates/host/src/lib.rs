@@ -29,9 +29,9 @@ pub fn open_lake(uri: &str, aws: &SdkConfig) -> Result<Lake, Box<pinlake_lake::E
     Lake::open(uri, &s3).map_err(Box::new)
 }
 
-/// The error and its causes in one line: `could not x: because of y: because of z`. What an error quotes of its cause is
-/// not said again.
-pub fn chain(error: &dyn Error) -> String {
+/// The error and its causes: `could not x: because of y: because of z`. What an error quotes of its cause is not said
+/// again.
+pub fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -42,7 +42,12 @@ pub fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text
+}
+
+/// [`explain`], in one line: for logs and answers.
+pub fn chain(error: &dyn Error) -> String {
+    explain(error).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -69,6 +74,7 @@ mod tests {
             "could not x",
             Some(told("reading: no\n  way", Some(told("no\n  way", None)))),
         );
+        assert_eq!(explain(&error), "could not x: reading: no\n  way");
         assert_eq!(chain(&error), "could not x: reading: no way");
         assert_eq!(chain(&told("alone", None)), "alone");
     }
