@@ -5,6 +5,18 @@
 //!                                  └─► query: reports/*.sql over views of the tables ─► results/…
 //!                                           └─► page: facts and answers ─► report.html
 //! ```
+//!
+//! | file | idea |
+//! |---|---|
+//! | `event`, `handler`, `summary` | what a run is asked for, what it does, what it answers |
+//! | `batch` | a day of raw objects into the tables, however damaged |
+//! | `report`, `reports` | what a report is, and where the reports come from |
+//! | `query` | views of the tables, and questions that only read |
+//! | `results`, `facts`, `page` | what is kept of the answers, and what people see |
+//!
+//! # Invariants
+//! - Any day can be run again at any time, with the same outcome (`batch`, `handler`).
+//! - What fails stops nothing that does not need it, and fails the run at the end (`handler`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
