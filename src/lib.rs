@@ -3,7 +3,6 @@
 //! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`]: the commands.
 //! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
 //! - [`client`]: a careful producer over HTTP.
-//! - [`raw`]: reading back what Firehose has filed.
 //! - [`rows`]: rows as real producers send them, from a seed.
 //!
 //! Errors are `anyhow` here: they end in a message to a person.
@@ -15,7 +14,6 @@ pub mod client;
 pub mod demo;
 pub mod page;
 pub mod pipeline;
-pub mod raw;
 pub mod report;
 pub mod rows;
 pub mod run;

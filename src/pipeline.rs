@@ -229,10 +229,7 @@ impl Pipeline {
 
     /// The lake of a state folder as plain files, whether a pipeline runs on it or not.
     pub fn lake_on_disk(state: &Path) -> Result<Lake> {
-        let folder = state.join("s3").join(BUCKET);
-        let folder = fs::canonicalize(&folder).with_context(|| format!("there is no lake in {}", folder.display()))?;
-        let url = Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
-        Ok(Lake::open(url.as_str(), &S3Options::default())?)
+        lake_in(&state.join("s3").join(BUCKET))
     }
 
     /// Waits until every record accepted by `/streams` has been stored or given up on.
@@ -285,6 +282,13 @@ impl Pipeline {
         endpoint_stop.cancel();
         futures::future::join3(self.s3.stopped(), self.kinesis.stopped(), self.firehose.stopped()).await;
     }
+}
+
+/// The lake in a folder of plain files.
+pub(crate) fn lake_in(folder: &Path) -> Result<Lake> {
+    let folder = fs::canonicalize(folder).with_context(|| format!("there is no lake in {}", folder.display()))?;
+    let url = Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
+    Ok(Lake::open(url.as_str(), &S3Options::default())?)
 }
 
 /// What ingest publishes with.

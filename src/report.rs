@@ -17,11 +17,11 @@ use chrono::NaiveDate;
 use clap::Args;
 use pinlake_analytics::{QuerySettings, Session};
 use pinlake_dataset::Catalog;
-use pinlake_lake::{Lake, S3Options};
+use pinlake_lake::Lake;
 
 use crate::{
     page,
-    pipeline::{BUCKET, Pipeline},
+    pipeline::{BUCKET, Pipeline, lake_in},
     terminal::{say, table},
 };
 
@@ -117,9 +117,7 @@ fn read(file: &Path) -> Result<String> {
 /// A lake by its address, or in a folder.
 async fn open_lake(uri: &str) -> Result<Lake> {
     if !uri.contains("://") {
-        let folder = fs::canonicalize(uri).with_context(|| format!("there is no folder {uri}"))?;
-        let url = url::Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("{uri} is no path"))?;
-        return Ok(Lake::open(url.as_str(), &S3Options::default())?);
+        return lake_in(Path::new(uri));
     }
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
     Ok(pinlake_host::open_lake(uri, &aws)?)

@@ -22,7 +22,6 @@ use super::{
     BUCKET, SHARDS,
     functions::{self, Functions},
 };
-use crate::raw;
 
 /// When the day before is cleaned and reported on, UTC: late enough for its last raw object.
 const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
@@ -68,7 +67,7 @@ pub(super) fn deliver(
     for definition in catalog.iter() {
         let dataset = definition.name();
         streams.ensure_stream(firehose::Settings {
-            prefix: format!("{}date=!{{timestamp:yyyy-MM-dd}}/", raw::prefix(dataset)),
+            prefix: format!("raw/{dataset}/date=!{{timestamp:yyyy-MM-dd}}/"),
             error_prefix: Some(format!(
                 "raw-errors/{dataset}/!{{firehose:error-output-type}}/date=!{{timestamp:yyyy-MM-dd}}/"
             )),

@@ -38,6 +38,6 @@ pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
 pub use handler::{Error, Handler, page_key};
 pub use query::{QueryError, QuerySettings, Session, run_reports};
 pub use report::{Answer, Chart, ChartKind, Outcome, Report};
-pub use reports::{Mistake, ReportError, Reports, ReportsError};
+pub use reports::{ReportError, Reports, ReportsError};
 pub use settings::Settings;
 pub use summary::{DaySummary, ReportSummary, Summary};

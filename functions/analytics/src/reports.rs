@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use pinlake_catalog::{FilesError, read_files, read_files_at};
+use pinlake_dataset::Mistake;
 
 use crate::report::Report;
 
-pub use parse::{Mistake, ReportError};
+pub use parse::ReportError;
 
 /// Reports in the order of their numbers. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,7 @@ pub struct DefinitionError {
     mistakes: Vec<Mistake>,
 }
 
-/// One mistake in a definition file.
+/// One mistake in a file of declarations: a dataset's definition, a report's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The file's name as given.

@@ -15,7 +15,9 @@
 //! is indented. `title`, `question` and `chart` are required; the others are for people, but a chart's columns must be among
 //! `columns`.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, path::Path};
+
+use pinlake_dataset::Mistake;
 
 use crate::report::{Chart, ChartKind, Report};
 
@@ -24,23 +26,6 @@ use crate::report::{Chart, ChartKind, Report};
 #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ReportError {
     mistakes: Vec<Mistake>,
-}
-
-/// One mistake in a report file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// The file's name as given.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub reason: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
-    }
 }
 
 impl ReportError {
