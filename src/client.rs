@@ -1,6 +1,7 @@
 //! Posting rows to Pinlake over HTTP, as a careful producer does: in batches, looking into every answer, sending again
 //! what may yet succeed and only that.
 
+mod caller;
 mod retry;
 
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+pub use caller::{ApiKey, Caller, Signer};
 pub use retry::Retry;
 
 /// Which of the two APIs to post to.
@@ -52,6 +54,7 @@ pub struct Sent {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    caller: Caller,
     retry: Retry,
 }
 
@@ -78,8 +81,18 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .build()
             .context("could not set up the HTTP client")?;
-        let retry = Retry::default();
-        Ok(Self { http, base, retry })
+        Ok(Self {
+            http,
+            base,
+            caller: Caller::default(),
+            retry: Retry::default(),
+        })
+    }
+
+    /// The same client, calling as somebody.
+    #[must_use]
+    pub fn with_caller(self, caller: Caller) -> Self {
+        Self { caller, ..self }
     }
 
     /// The same client, with other bounds for sending again.
@@ -170,13 +183,15 @@ impl Client {
             .base
             .join(&path)
             .with_context(|| format!("`{name}` does not fit into a URL"))?;
-        let response = self
+        let mut request = self
             .http
             .request(method, url.clone())
             .header(header::CONTENT_TYPE, request.content_type)
             .body(request.body)
-            .send()
-            .await?;
+            .build()?;
+        // Of each try anew: a signature is good for five minutes.
+        self.caller.introduce(&mut request).await?;
+        let response = self.http.execute(request).await?;
         read_answer(via, &url, response, rows).await
     }
 }

@@ -29,8 +29,9 @@ enum Command {
     Check(Check),
 }
 
-/// Warnings only. The Delta kernel logs as an error what comes back as one too, and even that a table is not there yet.
-const QUIET: &str = "warn,buoyant_kernel=off";
+/// Warnings only. The Delta kernel logs as an error what comes back as one too, and even that a table is not there yet; so
+/// does the SDK of each place in which it finds no credentials.
+const QUIET: &str = "warn,aws_config=off,buoyant_kernel=off";
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -35,7 +35,7 @@ use self::{
     tally::Tally,
 };
 use crate::{
-    client::{BYTES_PER_REQUEST, Client, Outcome, ROWS_PER_REQUEST, Retry, Sent, Via, abridge},
+    client::{ApiKey, BYTES_PER_REQUEST, Caller, Client, Outcome, ROWS_PER_REQUEST, Retry, Sent, Signer, Via, abridge},
     terminal::{bar, say},
 };
 
@@ -65,6 +65,12 @@ pub struct Send {
     /// Which API to use.
     #[arg(long, value_enum, default_value = "streams")]
     via: Via,
+    /// Sign requests with AWS credentials, as an API with ApiAuth=AWS_IAM demands.
+    ///
+    /// Credentials are those of the AWS command line: environment, profile, or the machine's role. The region is the one in
+    /// the URL, or else AWS_REGION or the profile's. For an API with ApiAuth=API_KEY put the key into PINLAKE_API_KEY.
+    #[arg(long)]
+    sign: bool,
     /// A file of JSON lines, or `-` for standard input.
     #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
     file: Option<PathBuf>,
@@ -119,6 +125,8 @@ Passwords:
 Examples:
   Lines of a file:
     pinlake send --to http://127.0.0.1:3000 --dataset pin rows.jsonl
+  The same to a deployed API, whose URL is an output of the stack:
+    pinlake send --to https://a1b2c3.execute-api.eu-west-1.amazonaws.com/dev --sign --dataset pin rows.jsonl
   All rows of the three tables, 200 a second:
     pinlake send --to http://127.0.0.1:3000 --from mysql://reader@db.example.org/pinterest --credentials db.toml --rate 200
   A random post, that is a row of each table, every two seconds until Ctrl-C:
@@ -130,10 +138,12 @@ const SHOWN: u64 = 10;
 impl Send {
     /// Runs the command. An error when any row was not accepted.
     pub async fn run(&self) -> Result<()> {
-        let client = Client::new(&self.to)?.with_retry(Retry {
-            tries: self.tries,
-            patience: Duration::from_secs(self.patience),
-        });
+        let client = Client::new(&self.to)?
+            .with_caller(self.caller().await?)
+            .with_retry(Retry {
+                tries: self.tries,
+                patience: Duration::from_secs(self.patience),
+            });
         let stop = CancellationToken::new();
         let (names, source, progress) = self.open(&stop).await?;
         let endless = self.random && self.count.is_none();
@@ -154,6 +164,17 @@ impl Send {
             0 if stop.is_cancelled() && !endless => bail!("stopped before the last row"),
             0 => Ok(()),
             rows => bail!("{rows} rows were not accepted"),
+        }
+    }
+
+    /// Who the rows are posted as.
+    async fn caller(&self) -> Result<Caller> {
+        if self.sign {
+            return Ok(Caller::Signing(Signer::from_environment(&self.to).await?));
+        }
+        match std::env::var("PINLAKE_API_KEY") {
+            Ok(key) if !key.is_empty() => Ok(Caller::Keyed(ApiKey::new(&key)?)),
+            _ => Ok(Caller::Anybody),
         }
     }
 
