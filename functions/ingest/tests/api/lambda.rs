@@ -1,6 +1,8 @@
 //! The same router behind `lambda_http`: events of API Gateway in, its answers out.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     io::Write,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -128,22 +130,57 @@ async fn the_end_of_the_invocation_is_the_deadline() {
     );
 }
 
-/// The events that `sam local invoke` is fed with.
+/// The events that `sam local invoke` is fed with: one for each route, in the form of a REST API and of an HTTP API.
 #[tokio::test]
 async fn sample_events_are_answered() {
+    // What is in the answer, and how many records are stored.
     let cases = [
-        (include_str!("../../../../events/ingest-stream-record.json"), 200, 1),
-        (include_str!("../../../../events/ingest-stream-records.json"), 200, 1),
-        (include_str!("../../../../events/ingest-topic.json"), 200, 2),
-        (include_str!("../../../../events/ingest-http-api.json"), 200, 2),
-        (include_str!("../../../../events/ingest-health.json"), 200, 0),
+        ("list-topics", "\"pin\"", 0),
+        ("describe-topic", "0afff2eeb7e3.pin", 0),
+        ("produce", "\"offsets\"", 2),
+        ("list-streams", "\"pinlake-pin\"", 0),
+        ("describe-stream", "\"StreamStatus\"", 0),
+        ("put-record", "\"SequenceNumber\"", 1),
+        ("put-records", "\"FailedRecordCount\"", 1),
+        ("health", "\"ok\"", 0),
+        ("openapi", "\"openapi\"", 0),
     ];
-    for (event, status, stored) in cases {
-        let (response, far_end) = invoke(&serde_json::from_str(event).unwrap()).await;
-        assert_eq!(response["statusCode"], status, "{event}\n{response}");
-        let arrived = far_end.stored().len() + far_end.lines().len();
-        assert_eq!(arrived, stored, "{event}\n{response}");
+    let (mut routes, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    for (name, expected, stored) in cases {
+        for shape in ["rest", "http"] {
+            let event = event(shape, name);
+            // The HTTP API's batch is of two good pins; the REST API's second geo lies beyond the pole.
+            let stored = if (shape, name) == ("http", "put-records") {
+                2
+            } else {
+                stored
+            };
+            let (response, far_end) = invoke(&event).await;
+            assert_eq!(response["statusCode"], 200, "{shape} {name}: {response}");
+            let body = response["body"].as_str().unwrap();
+            assert!(body.contains(expected), "{shape} {name}: {body}");
+            let arrived = far_end.stored().len() + far_end.lines().len();
+            assert_eq!(arrived, stored, "{shape} {name}: {response}");
+            routes.extend(event["resource"].as_str().map(str::to_owned));
+            if name == "openapi" {
+                let document: Value = serde_json::from_str(body).unwrap();
+                paths = document["paths"].as_object().unwrap().keys().cloned().collect();
+            }
+        }
     }
+    paths.insert("/openapi.json".to_owned());
+    assert_eq!(routes, paths, "there is an event for each route");
+    let files = fs::read_dir(EVENTS).unwrap().filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("ingest-")
+    });
+    assert_eq!(files.count(), 2 * cases.len(), "an event that is in no case");
+}
+
+const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
+
+fn event(shape: &str, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(format!("{EVENTS}/ingest-{shape}-{name}.json")).unwrap()).unwrap()
 }
 
 /// API Gateway hands binary bodies over as base64.
