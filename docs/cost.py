@@ -140,18 +140,21 @@ ASSUMPTIONS = {
 # Custom metrics: how many each function sends for each dataset, and the share of the hours in which it sends them.
 # One more, DaysReported, is of the whole run of `analytics`.
 METRICS = {"ingest": (5, 1.0), "stream": (10, 1.0), "analytics": (7, 1 / 24), "maintain": (4, 1.0)}
-# Metrics in the alarms of operations.md, with three datasets; an expression counts each of its metrics.
+# Metrics in the alarms of template.yaml, with three datasets; an expression counts each of its metrics.
 ALARMS = {
-    "iterator age": 3,
-    "function errors": 4,
-    "function throttles": 4,
-    "dead letters": 1,
-    "quarantine rate": 9,
-    "Firehose freshness": 3,
-    "no analytics in 26 h": 1,
-    "reconciliation gap": 6,
-    "batches failed": 3,
-    "batches given up": 1,
+    "errors": 4,
+    "throttles": 4,
+    "iterator-age": 3,
+    "batches-failed": 3,
+    "given-up": 6,
+    "quarantine-rate": 6,
+    "reconciliation-gap": 6,
+    "raw-freshness": 3,
+    "not-taken": 3,
+    "upkeep-failed": 3,
+    "no-report": 1,
+    "dead-letters": 1,
+    "api-faults": 1,
 }
 
 SIZES = (1_000_000, 10_000_000, 200_000_000)
