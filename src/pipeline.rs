@@ -13,7 +13,8 @@
 //! | `triggers` | mappings, schedules and deliveries, set as in `template.yaml` |
 //! | `front` | what is served beside the API: the report, Lambda's Invoke |
 //!
-//! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. All state is in one
+//! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. Each signs with keys of its
+//! own, where on AWS it has a role of its own, so that the endpoints know who calls ([`Pipeline::calls`]). All state is in one
 //! folder: `s3/` (objects as plain files), `kinesis.redb` (streams and how far each mapping is) and `firehose.redb`
 //! (records that are not yet in a raw object).
 
@@ -22,6 +23,7 @@ mod functions;
 mod triggers;
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -34,7 +36,7 @@ use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCreden
 use pinlake_dataset::Catalog;
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
-    Destination, Server,
+    Call, Calls, Destination, Server,
     firehose::{self, Delivery, Firehose},
     kinesis::{self, Kinesis},
     mapping::Mapping,
@@ -52,6 +54,8 @@ pub const BUCKET: &str = "pinlake";
 /// Kinesis and delivery streams are named `<prefix>-<dataset>`, as a stack's are.
 const STREAM_PREFIX: &str = "pinlake";
 const REGION: &str = "us-east-1";
+/// What Firehose signs with, as it has a role of its own on AWS.
+const DELIVERY: &str = "delivery";
 /// Two, so that what holds for several shards is seen here too.
 const SHARDS: u32 = 2;
 /// How long a stop waits for the last raw objects.
@@ -101,6 +105,7 @@ pub struct Pipeline {
     mappings: Vec<Mapping>,
     schedules: Vec<Schedule>,
     delivery: Delivery,
+    calls: Calls,
     /// Stops the API, then the triggers and the delivery, then what they stand on.
     stops: [CancellationToken; 3],
 }
@@ -120,10 +125,12 @@ impl Pipeline {
         let stops: [CancellationToken; 3] = Default::default();
         let [api_stop, mapping_stop, endpoint_stop] = &stops;
 
-        let keys = s3::Credentials::default();
+        let calls = Calls::default();
+        let callers = functions::NAMES.into_iter().chain([DELIVERY]).map(keys);
         let s3_options = s3::Options {
             buckets: vec![BUCKET.into()],
-            credentials: keys.clone(),
+            credentials: callers.chain([s3::Credentials::default()]).collect(),
+            calls: calls.clone(),
         };
         let s3 = s3::serve(
             s3_listener,
@@ -132,25 +139,29 @@ impl Pipeline {
             endpoint_stop.clone(),
         )?;
         let in_use = || format!("is another pinlake running on {}?", options.state.display());
-        let streams =
-            Kinesis::open(options.state.join("kinesis.redb"), kinesis::Options::default()).with_context(in_use)?;
+        let stream_options = kinesis::Options {
+            calls: calls.clone(),
+            ..kinesis::Options::default()
+        };
+        let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options).with_context(in_use)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
+        let delivery_options = firehose::Options {
+            calls: calls.clone(),
+            ..firehose::Options::default()
+        };
         let delivery_streams =
-            Firehose::open(options.state.join("firehose.redb"), firehose::Options::default()).with_context(in_use)?;
+            Firehose::open(options.state.join("firehose.redb"), delivery_options).with_context(in_use)?;
         let firehose = delivery_streams.serve(firehose_listener, endpoint_stop.clone())?;
 
-        let credentials = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
-        let lake = Lake::open(
-            &format!("s3://{BUCKET}"),
-            &S3Options {
-                region: Some(REGION.into()),
-                endpoint: Some(s3.url()),
-                credentials: Some(SharedCredentialsProvider::new(credentials.clone())),
-            },
-        )?;
-        let (to_kinesis, to_firehose) = publishers(&kinesis.url(), &firehose.url(), credentials);
-        let bucket: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
-        let functions = Functions::new(&catalog, &lake)?;
+        let s3_url = s3.url();
+        let lake_of = |keys| open_lake(&s3_url, keys);
+        let lake = lake_of(s3::Credentials::default())?;
+        let functions = Functions::new(&catalog, |function| lake_of(keys(function)))?;
+        // A mapping acts with the role of its function.
+        let given_up: Arc<dyn Destination> = Arc::new(Bucket(lake_of(keys(functions::STREAM))?));
+        let dead_letters: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
+        let delivered: Arc<dyn Destination> = Arc::new(Bucket(lake_of(keys(DELIVERY))?));
+        let (to_kinesis, to_firehose) = publishers(&kinesis.url(), &firehose.url(), signing(keys(functions::INGEST)));
         let mappings = triggers::map(
             &streams,
             &to_kinesis,
@@ -158,17 +169,17 @@ impl Pipeline {
             functions
                 .get(functions::STREAM)
                 .context("a pipeline without its stream function")?,
-            &bucket,
+            &given_up,
             options.window,
             mapping_stop,
         )
         .await?;
-        let schedules = triggers::schedule(&functions, &bucket, mapping_stop);
+        let schedules = triggers::schedule(&functions, &dead_letters, mapping_stop);
         let delivery = triggers::deliver(
             &delivery_streams,
             &to_firehose,
             &catalog,
-            &bucket,
+            &delivered,
             options.raw_interval,
             mapping_stop,
         )?;
@@ -198,6 +209,7 @@ impl Pipeline {
             mappings,
             schedules,
             delivery,
+            calls,
             stops,
         })
     }
@@ -253,6 +265,12 @@ impl Pipeline {
         serde_json::from_slice(&answer).with_context(|| format!("{function} answered something else than JSON"))
     }
 
+    /// Which functions have made which calls until now, each kind once; Firehose's are those of `pinlake-delivery`. The
+    /// triggers read the streams where they are, so of that there is nothing here.
+    pub fn calls(&self) -> BTreeSet<Call> {
+        self.calls.seen()
+    }
+
     /// Accepted records that are still to be stored, put into a raw object, or given up on.
     pub fn behind(&self) -> u64 {
         self.mappings.iter().map(Mapping::behind).sum::<u64>() + self.delivery.behind()
@@ -289,6 +307,25 @@ pub(crate) fn lake_in(folder: &Path) -> Result<Lake> {
     let folder = fs::canonicalize(folder).with_context(|| format!("there is no lake in {}", folder.display()))?;
     let url = Url::from_directory_path(&folder).map_err(|()| anyhow::anyhow!("{} is no path", folder.display()))?;
     Ok(Lake::open(url.as_str(), &S3Options::default())?)
+}
+
+/// What a function signs with: `<prefix>-<function>`, which is its name on AWS.
+pub fn keys(function: &str) -> s3::Credentials {
+    s3::Credentials::of(format!("{STREAM_PREFIX}-{function}"))
+}
+
+fn signing(keys: s3::Credentials) -> Credentials {
+    Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake")
+}
+
+/// The lake behind the S3 endpoint, for one caller.
+fn open_lake(s3_url: &str, keys: s3::Credentials) -> Result<Lake> {
+    let options = S3Options {
+        region: Some(REGION.into()),
+        endpoint: Some(s3_url.to_owned()),
+        credentials: Some(SharedCredentialsProvider::new(signing(keys))),
+    };
+    Ok(Lake::open(&format!("s3://{BUCKET}"), &options)?)
 }
 
 /// What ingest publishes with.

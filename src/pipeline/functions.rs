@@ -15,27 +15,33 @@ use pinlake_local::{Function, InvokeError};
 #[derive(Clone)]
 pub(super) struct Functions(BTreeMap<&'static str, Arc<dyn Function>>);
 
+/// The name of the function behind the API.
+pub(super) const INGEST: &str = "ingest";
 /// The name of the function that streams are mapped to.
 pub(super) const STREAM: &str = "stream";
 /// The name of the function that runs once a day.
 pub(super) const ANALYTICS: &str = "analytics";
 /// The name of the function that runs once an hour.
 pub(super) const MAINTAIN: &str = "maintain";
+/// All names.
+pub(super) const NAMES: [&str; 4] = [INGEST, STREAM, ANALYTICS, MAINTAIN];
 
 /// How long upkeep may take, as in `template.yaml`.
 const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
 
 impl Functions {
-    /// Builds the handlers over a lake, with the settings that they have on AWS.
-    pub(super) fn new(catalog: &Catalog, lake: &Lake) -> Result<Self> {
-        let lake_uri = lake.url().to_string();
+    /// Builds the handlers, each over a lake of its own, with the settings that they have on AWS.
+    pub(super) fn new(catalog: &Catalog, lake: impl Fn(&str) -> Result<Lake>) -> Result<Self> {
+        let (for_stream, for_analytics, for_maintain) = (lake(STREAM)?, lake(ANALYTICS)?, lake(MAINTAIN)?);
+        let lake_uri = for_stream.url().to_string();
         let lookup = |name: &str| (name == "LAKE_URI").then(|| lake_uri.clone());
-        let stream =
-            pinlake_stream::Handler::new(catalog.clone(), lake, &pinlake_stream::Settings::from_lookup(lookup)?)?;
+        let settings = pinlake_stream::Settings::from_lookup(lookup)?;
+        let stream = pinlake_stream::Handler::new(catalog.clone(), &for_stream, &settings)?;
         let settings = pinlake_analytics::Settings::from_lookup(lookup)?;
-        let analytics = pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), lake, &settings);
-        let maintain =
-            pinlake_maintain::Handler::new(catalog, lake, &pinlake_maintain::Settings::from_lookup(lookup)?)?;
+        let analytics =
+            pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), &for_analytics, &settings);
+        let settings = pinlake_maintain::Settings::from_lookup(lookup)?;
+        let maintain = pinlake_maintain::Handler::new(catalog, &for_maintain, &settings)?;
         Ok(Self(BTreeMap::from([
             (STREAM, Arc::new(Stream(stream)) as Arc<dyn Function>),
             (ANALYTICS, Arc::new(Analytics(analytics))),

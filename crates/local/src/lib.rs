@@ -14,6 +14,7 @@
 //! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations.
 //! - [`schedule`] is EventBridge Scheduler: a function invoked at times of the clock, retries, dead letters.
 //! - [`firehose`] serves delivery streams: buffers by size and time, GZIP, prefixes with times, error output.
+//! - [`calls`] knows which callers have made which calls, as IAM would see them.
 //!
 //! The unmodified AWS SDKs work against all endpoints; only the endpoint URL differs. State lives in the folder and
 //! the files that the caller names and survives a restart, also one by SIGKILL.
@@ -24,6 +25,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod caller;
+pub mod calls;
 mod database;
 pub mod destination;
 pub mod firehose;
@@ -35,6 +38,7 @@ pub mod s3;
 pub mod schedule;
 pub mod server;
 
+pub use calls::{Call, Calls};
 pub use destination::Destination;
 pub use function::{Function, InvokeError};
 pub use server::Server;

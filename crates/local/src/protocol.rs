@@ -1,10 +1,12 @@
 //! AWS JSON 1.1: one route, the operation in a header, JSON in and out, errors as a name and a message.
 
+use std::borrow::Cow;
+
 use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -14,6 +16,8 @@ use serde::{
     de::{self, DeserializeOwned},
 };
 use serde_json::{Value, json};
+
+use crate::{caller::access_key_id, calls::Calls};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
@@ -25,7 +29,38 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
     const MOST_BODY_BYTES: usize;
 
     /// Runs an operation; null is an empty answer.
-    fn call(&self, operation: &str, body: &[u8]) -> impl Future<Output = Result<Value, ApiError>> + Send;
+    fn call(&self, request: Request<'_>) -> impl Future<Output = Result<Value, ApiError>> + Send;
+}
+
+/// A request, as far as the protocol knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// As in `PutRecords`; empty if it is none of the service's.
+    pub(crate) operation: &'a str,
+    /// The access key id that it is signed with.
+    pub(crate) caller: Option<&'a str>,
+    pub(crate) body: &'a [u8],
+}
+
+/// What a request is about.
+pub(crate) trait About {
+    /// The stream that AWS asks for a permission on; `None` where the operation has no resource.
+    fn stream(&self) -> Option<Cow<'_, str>>;
+}
+
+impl Request<'_> {
+    /// Reads the request and notes the call. `service` is what its actions begin with; `arn` names a stream's resource.
+    pub(crate) fn read<T: DeserializeOwned + About>(
+        &self,
+        calls: &Calls,
+        service: &str,
+        arn: impl FnOnce(&str) -> String,
+    ) -> Result<T, ApiError> {
+        let request: T = parse(self.body)?;
+        let resource = request.stream().map_or_else(|| "*".to_owned(), |stream| arn(&stream));
+        calls.keep(self.caller, format!("{service}:{}", self.operation), resource, None);
+        Ok(request)
+    }
 }
 
 /// A service's endpoint. Signatures are not checked: what counts here is that a client sends what AWS would understand.
@@ -36,13 +71,18 @@ pub(crate) fn router<S: Service>(service: S) -> Router {
         .with_state(service)
 }
 
-async fn answer<S: Service>(State(service): State<S>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer<S: Service>(State(service): State<S>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let operation = target.strip_prefix(S::TARGET).unwrap_or_default();
-    let (status, body) = match service.call(operation, &body).await {
+    let request = Request {
+        operation,
+        caller: access_key_id(&headers, &uri),
+        body: &body,
+    };
+    let (status, body) = match service.call(request).await {
         Ok(Value::Null) => (StatusCode::OK, Body::empty()),
         Ok(answer) => (StatusCode::OK, Body::from(answer.to_string())),
         Err(error) => {
@@ -124,8 +164,8 @@ impl ApiError {
     }
 }
 
-/// Reads a request.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Reads a request's body.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::serialization(error.to_string()))
 }
 

@@ -61,6 +61,7 @@ use self::{
     store::{Store, StoreError},
 };
 use crate::{
+    calls::Calls,
     kinesis::Clock,
     protocol,
     server::{self, ServeError, Server},
@@ -77,6 +78,8 @@ pub struct Options {
     pub faults: Faults,
     /// The clock. Default: the system's.
     pub clock: Clock,
+    /// Where calls are noted.
+    pub calls: Calls,
 }
 
 impl Default for Options {
@@ -86,6 +89,7 @@ impl Default for Options {
             account: "000000000000".into(),
             faults: Faults::default(),
             clock: Arc::new(Utc::now),
+            calls: Calls::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
         DescribeDeliveryStream, Entry, ListDeliveryStreams, PutRecord, PutRecordBatch, PutRecordBatchOutput, PutResult,
     },
 };
-use crate::protocol::{self, ApiError, Service, parse, seconds, to_value};
+use crate::protocol::{self, About, ApiError, Request, Service, seconds, to_value};
 
 /// The most records of a PutRecordBatch request.
 const MOST_RECORDS: usize = 500;
@@ -31,18 +32,22 @@ impl Service for Firehose {
     const TARGET: &'static str = "Firehose_20150804.";
     const MOST_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-    async fn call(&self, operation: &str, body: &[u8]) -> Result<Value, ApiError> {
-        match operation {
-            "PutRecord" => self.put_record(parse(body)?).await,
-            "PutRecordBatch" => self.put_record_batch(parse(body)?).await,
-            "DescribeDeliveryStream" => self.describe_delivery_stream(parse(body)?),
-            "ListDeliveryStreams" => self.list_delivery_streams(parse(body)?),
+    async fn call(&self, request: Request<'_>) -> Result<Value, ApiError> {
+        match request.operation {
+            "PutRecord" => self.put_record(self.read(request)?).await,
+            "PutRecordBatch" => self.put_record_batch(self.read(request)?).await,
+            "DescribeDeliveryStream" => self.describe_delivery_stream(self.read(request)?),
+            "ListDeliveryStreams" => self.list_delivery_streams(self.read(request)?),
             _ => Err(ApiError::unknown_operation()),
         }
     }
 }
 
 impl Firehose {
+    fn read<T: DeserializeOwned + About>(&self, request: Request<'_>) -> Result<T, ApiError> {
+        request.read(&self.options.calls, "firehose", |stream| self.stream_arn(stream))
+    }
+
     async fn put_record(&self, request: PutRecord) -> Result<Value, ApiError> {
         let record = request.record.ok_or_else(|| ApiError::missing("record"))?;
         let data = check_record(record, "record.")?;

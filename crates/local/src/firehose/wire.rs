@@ -2,9 +2,11 @@
 //!
 //! Fields of requests are optional here whatever the API says, because a missing one has an error of its own.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::Blob;
+use crate::protocol::{About, Blob};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -60,4 +62,21 @@ pub(super) enum PutResult {
         error_code: &'static str,
         error_message: &'static str,
     },
+}
+
+macro_rules! about_a_stream {
+    ($($request:ty),*) => {$(
+        impl About for $request {
+            fn stream(&self) -> Option<Cow<'_, str>> {
+                self.delivery_stream_name.as_deref().map(Cow::from)
+            }
+        }
+    )*};
+}
+about_a_stream!(PutRecord, PutRecordBatch, DescribeDeliveryStream);
+
+impl About for ListDeliveryStreams {
+    fn stream(&self) -> Option<Cow<'_, str>> {
+        None
+    }
 }

@@ -44,7 +44,8 @@ impl ShardIterator {
         Ok(iterator)
     }
 
-    fn parse(token: &str) -> Option<Self> {
+    /// Reads a text, however old it is.
+    pub(super) fn parse(token: &str) -> Option<Self> {
         let text = String::from_utf8(base64_simd::STANDARD.decode_to_vec(token).ok()?).ok()?;
         let mut parts = text.splitn(6, '/');
         (parts.next()? == "1").then_some(())?;

@@ -44,6 +44,7 @@ pub(crate) use self::{
     stream::{Shard, Stream},
 };
 use crate::{
+    calls::Calls,
     protocol,
     server::{self, ServeError, Server},
 };
@@ -67,6 +68,8 @@ pub struct Options {
     pub retention_hours: u32,
     /// The clock. Default: the system's.
     pub clock: Clock,
+    /// Where calls are noted.
+    pub calls: Calls,
 }
 
 impl Default for Options {
@@ -77,6 +80,7 @@ impl Default for Options {
             throughput: Throughput::default(),
             retention_hours: 24,
             clock: Arc::new(Utc::now),
+            calls: Calls::default(),
         }
     }
 }

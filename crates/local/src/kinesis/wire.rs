@@ -2,10 +2,12 @@
 //!
 //! Fields of requests are optional here whatever the API says, because a missing one has an error of its own.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::sequence::SequenceNumber;
-use crate::protocol::Blob;
+use super::{iterator::ShardIterator, sequence::SequenceNumber};
+use crate::protocol::{About, Blob};
 
 /// How most requests name their stream.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -171,4 +173,48 @@ pub(super) struct HashKeyRange {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SequenceNumberRange {
     pub(super) starting_sequence_number: SequenceNumber,
+}
+
+impl StreamRef {
+    fn named(&self) -> Option<Cow<'_, str>> {
+        let by_arn = || self.arn.as_deref()?.split_once(":stream/").map(|(_, name)| name);
+        self.name.as_deref().or_else(by_arn).map(Cow::from)
+    }
+}
+
+macro_rules! about_a_stream {
+    ($($request:ty),*) => {$(
+        impl About for $request {
+            fn stream(&self) -> Option<Cow<'_, str>> {
+                self.stream.named()
+            }
+        }
+    )*};
+}
+about_a_stream!(OneStream, DescribeStream, PutRecord, PutRecords, GetShardIterator);
+
+impl About for CreateStream {
+    fn stream(&self) -> Option<Cow<'_, str>> {
+        self.stream_name.as_deref().map(Cow::from)
+    }
+}
+
+impl About for ListStreams {
+    fn stream(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+impl About for ListShards {
+    fn stream(&self) -> Option<Cow<'_, str>> {
+        let by_token = || self.next_token.as_deref()?.split_once('/').map(|(_, name)| name.into());
+        self.stream.named().or_else(by_token)
+    }
+}
+
+impl About for GetRecords {
+    fn stream(&self) -> Option<Cow<'_, str>> {
+        let iterator = ShardIterator::parse(self.shard_iterator.as_deref()?)?;
+        Some(iterator.stream.into())
+    }
 }

@@ -1,11 +1,11 @@
 //! S3 over a folder.
 //!
 //! ```text
-//! request ─► s3s: HTTP, SigV4, XML ─► operations ─┬─ condition   If-Match, If-None-Match
-//!                                                 ├─ staged      a body on its way in, digests checked
-//!                                                 ├─ object      one object: file + attributes, atomically
-//!                                                 ├─ multipart   uploads in parts
-//!                                                 └─ list        keys in order, in pages
+//! request ─► s3s: HTTP, SigV4, XML ─► access ─► operations ─┬─ condition   If-Match, If-None-Match
+//!                                                           ├─ staged      a body on its way in, digests checked
+//!                                                           ├─ object      one object: file + attributes, atomically
+//!                                                           ├─ multipart   uploads in parts
+//!                                                           └─ list        keys in order, in pages
 //! ```
 //!
 //! An object is a plain file at `<folder>/<bucket>/<key>`, so that any program can open a table as files. What is no
@@ -28,6 +28,7 @@
 //! a message that says so. `fsync` is not called: objects survive the death of the process, not of the machine.
 //! Versions, ACLs, tags and lifecycle rules do not exist here.
 
+mod access;
 mod condition;
 mod folder;
 mod list;
@@ -42,15 +43,31 @@ use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{self, ServeError, Server};
+use crate::{
+    calls::Calls,
+    server::{self, ServeError, Server},
+};
 
 /// What an S3 endpoint starts with.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Buckets that exist from the start; those that exist already are left as they are.
     pub buckets: Vec<String>,
-    /// The one pair of keys that requests must be signed with.
-    pub credentials: Credentials,
+    /// The pairs of keys that requests may be signed with: one for each caller.
+    pub credentials: Vec<Credentials>,
+    /// Where calls are noted.
+    pub calls: Calls,
+}
+
+impl Default for Options {
+    /// No buckets, and one caller: [`Credentials::default`].
+    fn default() -> Self {
+        Self {
+            buckets: Vec::new(),
+            credentials: vec![Credentials::default()],
+            calls: Calls::default(),
+        }
+    }
 }
 
 /// A pair of keys. They protect nothing (the endpoint is on loopback and its folder is readable); they are there
@@ -63,13 +80,20 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
+impl Credentials {
+    /// The keys of a caller: its name, and `pinlake-local`.
+    pub fn of(caller: impl Into<String>) -> Self {
+        Self {
+            access_key_id: caller.into(),
+            secret_access_key: "pinlake-local".into(),
+        }
+    }
+}
+
 impl Default for Credentials {
     /// `pinlake` and `pinlake-local`.
     fn default() -> Self {
-        Self {
-            access_key_id: "pinlake".into(),
-            secret_access_key: "pinlake-local".into(),
-        }
+        Self::of("pinlake")
     }
 }
 
@@ -115,15 +139,18 @@ pub fn serve(
     for bucket in &options.buckets {
         folder.ensure_bucket(bucket)?;
     }
-    let mut builder = S3ServiceBuilder::new(operations::Operations::new(Arc::new(folder)));
-    let Credentials {
+    let access = access::Access::new(options.calls.clone());
+    let mut builder = S3ServiceBuilder::new(operations::Operations::new(Arc::new(folder), access.clone()));
+    let mut known = SimpleAuth::new();
+    for Credentials {
         access_key_id,
         secret_access_key,
-    } = &options.credentials;
-    builder.set_auth(SimpleAuth::from_single(
-        access_key_id.clone(),
-        secret_access_key.clone(),
-    ));
+    } in &options.credentials
+    {
+        known.register(access_key_id.clone(), secret_access_key.as_str().into());
+    }
+    builder.set_auth(known);
+    builder.set_access(access);
     let service = hyper_util::service::TowerToHyperService::new(builder.build());
     Ok(server::serve(listener, service, cancel)?)
 }

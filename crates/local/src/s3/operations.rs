@@ -6,11 +6,12 @@ mod uploads;
 
 use std::{fs, io, io::Seek, ops::Range, sync::Arc};
 
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, dto::*, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, auth::Credentials, dto::*, s3_error};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::{
+    access::Access,
     condition::{ReadCondition, WriteCondition},
     folder::{Folder, blocking},
     object::{Attributes, Headers, Stored},
@@ -23,11 +24,12 @@ const READ_BYTES: usize = 128 * 1024;
 /// What the S3 endpoint can do.
 pub(super) struct Operations {
     folder: Arc<Folder>,
+    access: Access,
 }
 
 impl Operations {
-    pub(super) fn new(folder: Arc<Folder>) -> Self {
-        Self { folder }
+    pub(super) fn new(folder: Arc<Folder>, access: Access) -> Self {
+        Self { folder, access }
     }
 
     /// Runs work on the folder where it may block.
@@ -37,6 +39,24 @@ impl Operations {
     ) -> S3Result<T> {
         let folder = Arc::clone(&self.folder);
         blocking(move || work(&folder)).await
+    }
+
+    /// Opens an object for a request, as [`on_folder`](Self::on_folder).
+    async fn on_object<T: Send + 'static>(
+        &self,
+        credentials: Option<&Credentials>,
+        (bucket, key): (String, String),
+        work: impl FnOnce(Stored) -> S3Result<T> + Send + 'static,
+    ) -> S3Result<T> {
+        let name = bucket.clone();
+        let done = self.on_folder(move |folder| work(folder.read(&name, &key)?)).await;
+        if done
+            .as_ref()
+            .is_err_and(|error| *error.code() == S3ErrorCode::NoSuchKey)
+        {
+            self.access.missing(credentials, &bucket);
+        }
+        done
     }
 }
 
@@ -130,18 +150,21 @@ impl S3 for Operations {
             if_unmodified_since: input.if_unmodified_since,
         };
         let (mut stored, span) = self
-            .on_folder(move |folder| {
-                let mut stored = folder.read(&input.bucket, &input.key)?;
-                condition.check(&stored)?;
-                let span = input.range.map(|range| range.check(stored.size)).transpose()?;
-                if let Some(span) = &span {
-                    stored
-                        .file
-                        .seek(io::SeekFrom::Start(span.start))
-                        .map_err(S3Error::internal_error)?;
-                }
-                Ok((stored, span))
-            })
+            .on_object(
+                req.credentials.as_ref(),
+                (input.bucket, input.key),
+                move |mut stored| {
+                    condition.check(&stored)?;
+                    let span = input.range.map(|range| range.check(stored.size)).transpose()?;
+                    if let Some(span) = &span {
+                        stored
+                            .file
+                            .seek(io::SeekFrom::Start(span.start))
+                            .map_err(S3Error::internal_error)?;
+                    }
+                    Ok((stored, span))
+                },
+            )
             .await?;
         let wants_checksum = span.is_none() && input.checksum_mode.is_some();
         let checksums = if wants_checksum {
@@ -187,8 +210,7 @@ impl S3 for Operations {
             if_unmodified_since: input.if_unmodified_since,
         };
         let (stored, span) = self
-            .on_folder(move |folder| {
-                let stored = folder.read(&input.bucket, &input.key)?;
+            .on_object(req.credentials.as_ref(), (input.bucket, input.key), move |stored| {
                 condition.check(&stored)?;
                 let span = input.range.map(|range| range.check(stored.size)).transpose()?;
                 Ok((stored, span))

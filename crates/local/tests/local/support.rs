@@ -22,7 +22,7 @@ pub(crate) async fn listener() -> TcpListener {
 pub(crate) async fn serve_s3(folder: &Path, cancel: &CancellationToken) -> Server {
     let options = s3::Options {
         buckets: vec![BUCKET.into()],
-        credentials: s3::Credentials::default(),
+        ..s3::Options::default()
     };
     s3::serve(listener().await, folder, &options, cancel.clone()).unwrap()
 }

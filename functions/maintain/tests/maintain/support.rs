@@ -92,7 +92,7 @@ impl TestLake {
         let folder = tempfile::tempdir().unwrap();
         let options = pinlake_local::s3::Options {
             buckets: vec!["lake".to_owned()],
-            credentials: pinlake_local::s3::Credentials::default(),
+            ..pinlake_local::s3::Options::default()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let cancel = tokio_util::sync::CancellationToken::new();
