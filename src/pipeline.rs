@@ -48,6 +48,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::{functions::Functions, triggers::Bucket};
+pub use self::{
+    functions::MAINTAIN_TIME,
+    triggers::{delivery_settings, mapping_settings, schedule_settings},
+};
 
 /// The bucket that holds the lake.
 pub const BUCKET: &str = "pinlake";

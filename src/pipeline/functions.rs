@@ -27,7 +27,7 @@ pub(super) const MAINTAIN: &str = "maintain";
 pub(super) const NAMES: [&str; 4] = [INGEST, STREAM, ANALYTICS, MAINTAIN];
 
 /// How long upkeep may take, as in `template.yaml`.
-const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
+pub const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
 
 impl Functions {
     /// Builds the handlers, each over a lake of its own, with the settings that they have on AWS.

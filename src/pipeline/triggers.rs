@@ -1,4 +1,4 @@
-//! What sets the functions and the deliveries going, as `template.yaml` does on AWS.
+//! What sets the functions and the deliveries going, as `template.yaml` does on AWS; `tests/template/local_run.rs` compares.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{NaiveTime, Utc};
 use object_store::{ObjectStoreExt, path::Path as Key};
-use pinlake_dataset::Catalog;
+use pinlake_dataset::{Catalog, DatasetName};
 use pinlake_lake::Lake;
 use pinlake_local::{
     Destination, Function,
@@ -29,20 +29,55 @@ const DAILY_AT: NaiveTime = match NaiveTime::from_hms_opt(2, 0, 0) {
     None => NaiveTime::MIN,
 };
 
+/// When the functions run that have a schedule, each under its function's name.
+pub fn schedule_settings() -> [schedule::Settings; 2] {
+    [
+        schedule::Settings::new(functions::ANALYTICS, When::Daily(DAILY_AT)),
+        schedule::Settings {
+            // The next hour does what this one could not.
+            most_retries: 0,
+            ..schedule::Settings::new(functions::MAINTAIN, When::Every(Duration::from_secs(3600)))
+        },
+    ]
+}
+
+/// How raw records of a dataset are delivered, but for the interval.
+pub fn delivery_settings(dataset: &DatasetName, stream: String, interval: Duration) -> firehose::Settings {
+    firehose::Settings {
+        prefix: format!("raw/{dataset}/date=!{{timestamp:yyyy-MM-dd}}/"),
+        error_prefix: Some(format!(
+            "raw-errors/{dataset}/!{{firehose:error-output-type}}/date=!{{timestamp:yyyy-MM-dd}}/"
+        )),
+        buffer_mib: 64,
+        buffer_interval: interval,
+        compression: Compression::Gzip,
+        ..firehose::Settings::new(stream, BUCKET)
+    }
+}
+
+/// How a dataset's stream is mapped to the stream function, but for the window.
+pub fn mapping_settings(dataset: &DatasetName, stream: String, window: Duration) -> mapping::Settings {
+    mapping::Settings {
+        batch_size: 10_000,
+        batch_window: window,
+        bisects: true,
+        most_retries: Some(100),
+        most_age: Some(Duration::from_secs(82_800)),
+        timeout: Duration::from_secs(120),
+        ..mapping::Settings::new(format!("stream-{dataset}"), stream, functions::STREAM)
+    }
+}
+
 /// The schedules of the functions that have one.
 pub(super) fn schedule(
     functions: &Functions,
     bucket: &Arc<dyn Destination>,
     stop: &CancellationToken,
 ) -> Vec<Schedule> {
-    let schedules = [
-        (functions::ANALYTICS, When::Daily(DAILY_AT)),
-        (functions::MAINTAIN, When::Every(Duration::from_secs(3600))),
-    ];
-    schedules
+    schedule_settings()
         .into_iter()
-        .filter_map(|(name, when)| {
-            let (settings, function) = (schedule::Settings::new(name, when), Arc::clone(functions.get(name)?));
+        .filter_map(|settings| {
+            let function = Arc::clone(functions.get(&settings.id)?);
             let dead_letters = Some(Arc::clone(bucket));
             Some(Schedule::start(
                 settings,
@@ -55,7 +90,7 @@ pub(super) fn schedule(
         .collect()
 }
 
-/// A delivery stream per dataset, named as ingest names it and set as in `template.yaml`, but for the interval.
+/// A delivery stream per dataset, named as ingest names it.
 pub(super) fn deliver(
     streams: &Firehose,
     publisher: &pinlake_ingest::Firehose,
@@ -66,22 +101,12 @@ pub(super) fn deliver(
 ) -> Result<Delivery> {
     for definition in catalog.iter() {
         let dataset = definition.name();
-        streams.ensure_stream(firehose::Settings {
-            prefix: format!("raw/{dataset}/date=!{{timestamp:yyyy-MM-dd}}/"),
-            error_prefix: Some(format!(
-                "raw-errors/{dataset}/!{{firehose:error-output-type}}/date=!{{timestamp:yyyy-MM-dd}}/"
-            )),
-            buffer_mib: 64,
-            buffer_interval: interval,
-            compression: Compression::Gzip,
-            ..firehose::Settings::new(publisher.stream_name(dataset), BUCKET)
-        })?;
+        streams.ensure_stream(delivery_settings(dataset, publisher.stream_name(dataset), interval))?;
     }
     Ok(Delivery::start(streams, Arc::clone(bucket), stop.clone()))
 }
 
-/// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function, as in
-/// `template.yaml`.
+/// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function.
 pub(super) async fn map(
     streams: &Kinesis,
     publisher: &pinlake_ingest::Kinesis,
@@ -95,13 +120,7 @@ pub(super) async fn map(
     for definition in catalog.iter() {
         let stream = publisher.stream_name(definition.name());
         streams.ensure_stream(&stream, SHARDS)?;
-        let settings = mapping::Settings {
-            batch_size: 10_000,
-            batch_window: window,
-            bisects: true,
-            most_retries: Some(10),
-            ..mapping::Settings::new(format!("stream-{}", definition.name()), stream, functions::STREAM)
-        };
+        let settings = mapping_settings(definition.name(), stream, window);
         let (function, destination) = (Arc::clone(function), Arc::clone(bucket));
         mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
     }
