@@ -16,6 +16,7 @@
 mod functions;
 mod iam;
 mod local_run;
+mod metrics;
 mod permissions;
 mod routes;
 mod stack;
