@@ -24,8 +24,8 @@ struct Statement {
 pub(crate) struct Grant {
     pub(crate) action: String,
     pub(crate) resource: String,
-    /// The condition as JSON; `null` for none.
-    pub(crate) condition: String,
+    /// The condition as JSON.
+    pub(crate) condition: Option<String>,
 }
 
 impl Role {
@@ -71,7 +71,7 @@ impl Role {
             pairs.map(|(action, resource)| Grant {
                 action,
                 resource,
-                condition: statement.condition.to_string(),
+                condition: (!statement.condition.is_null()).then(|| statement.condition.to_string()),
             })
         });
         grants.collect()
@@ -85,7 +85,11 @@ impl Grant {
             allows: true,
             actions: vec![self.action.clone()],
             resources: vec![self.resource.clone()],
-            condition: serde_json::from_str(&self.condition).unwrap(),
+            condition: self
+                .condition
+                .as_deref()
+                .map(|text| serde_json::from_str(text).unwrap())
+                .unwrap_or_default(),
         };
         statement.applies(call)
     }

@@ -127,11 +127,15 @@ fn each_permission_is_used() {
                 let excused: Vec<_> = excuses.iter().filter(|excuse| excuse.is_for(&caller, &grant)).collect();
                 assert!(
                     is_used || !excused.is_empty(),
-                    "{caller} may {} on {} ({}), with {parameters:?}, and does not: take it from its role in template.yaml, \
+                    "{caller} may {} on {}{}, with {parameters:?}, and does not: take it from its role in template.yaml, \
                      or give the reason in not_called.txt",
                     grant.action,
                     grant.resource,
-                    grant.condition
+                    grant
+                        .condition
+                        .as_ref()
+                        .map(|condition| format!(" if {condition}"))
+                        .unwrap_or_default()
                 );
                 granted.extend(excused.into_iter().map(|excuse| excuse.line));
             }
@@ -143,6 +147,30 @@ fn each_permission_is_used() {
             "template.yaml has no such permission: {}",
             excuse.line
         );
+    }
+}
+
+#[test]
+fn no_permission_is_wider_than_its_name() {
+    // Actions that know no resources, or none yet.
+    let without_resource = ["xray:", "ec2:"];
+    for parameters in [&[][..], &EVERYTHING] {
+        for (caller, role, _) in roles(&deployed(parameters)) {
+            for grant in role.grants() {
+                assert!(!grant.action.contains('*'), "{caller}: name the actions: {grant:?}");
+                let may_be_any = without_resource.iter().any(|service| grant.action.starts_with(service));
+                assert!(
+                    grant.resource != "*" || may_be_any,
+                    "{caller}: name the resource: {grant:?}"
+                );
+                if let Some(key) = grant.resource.strip_prefix("arn:aws:s3:::pinlake/") {
+                    let folder = key
+                        .strip_suffix("/*")
+                        .unwrap_or_else(|| panic!("{caller}: {grant:?} is no folder"));
+                    assert!(!folder.contains('*'), "{caller}: name the folder: {grant:?}");
+                }
+            }
+        }
     }
 }
 
