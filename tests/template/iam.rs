@@ -254,7 +254,6 @@ Resources:
     );
 }
 
-#[cfg(test)]
 fn text_of(grants: &[Grant]) -> Vec<String> {
     grants
         .iter()

@@ -7,7 +7,6 @@
 
 mod evaluation;
 mod loops;
-#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
