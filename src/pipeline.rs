@@ -24,7 +24,7 @@ mod triggers;
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fmt, fs, io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,6 +34,7 @@ use std::{
 use anyhow::{Context, Result};
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use pinlake_dataset::Catalog;
+use pinlake_host::metrics::{Metrics, Teller};
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
     Call, Calls, Destination, Server,
@@ -80,6 +81,25 @@ pub struct Options {
     pub window: Duration,
     /// How long delivery streams gather a raw object, 0 to 900 whole seconds.
     pub raw_interval: Duration,
+    /// Where the functions tell their metrics; nowhere when `None`.
+    pub metrics: Option<MetricsOutput>,
+}
+
+/// Opens what the functions' metrics are written to, a line at a time.
+#[derive(Clone)]
+pub struct MetricsOutput(Arc<dyn Fn() -> Box<dyn io::Write + Send> + Send + Sync>);
+
+impl MetricsOutput {
+    /// Opens it so.
+    pub fn new(open: impl Fn() -> Box<dyn io::Write + Send> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+}
+
+impl fmt::Debug for MetricsOutput {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("MetricsOutput")
+    }
 }
 
 impl Options {
@@ -92,6 +112,15 @@ impl Options {
             validate: true,
             window: Duration::from_secs(1),
             raw_interval: Duration::from_secs(5),
+            metrics: None,
+        }
+    }
+
+    /// Where a function tells its metrics.
+    fn metrics(&self, teller: Teller) -> Metrics {
+        match self.metrics.clone() {
+            None => Metrics::silent(teller),
+            Some(MetricsOutput(open)) => Metrics::to(teller, "Pinlake", move || open()),
         }
     }
 }
@@ -160,7 +189,11 @@ impl Pipeline {
         let s3_url = s3.url();
         let lake_of = |keys| open_lake(&s3_url, keys);
         let lake = lake_of(s3::Credentials::default())?;
-        let functions = Functions::new(&catalog, |function| lake_of(keys(function)))?;
+        let functions = Functions::new(
+            &catalog,
+            |function| lake_of(keys(function)),
+            |teller| options.metrics(teller),
+        )?;
         // A mapping acts with the role of its function.
         let given_up: Arc<dyn Destination> = Arc::new(Bucket(lake_of(keys(functions::STREAM))?));
         let dead_letters: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
@@ -196,7 +229,8 @@ impl Pipeline {
             catalog,
             to_kinesis,
             to_firehose,
-        );
+        )
+        .with_metrics(options.metrics(Teller::Ingest));
         let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
         let stop = api_stop.clone().cancelled_owned();
         let router = front::router(pinlake_ingest::router(app), lake.clone(), functions.clone());

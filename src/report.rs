@@ -120,7 +120,7 @@ async fn open_lake(uri: &str) -> Result<Lake> {
         return lake_in(Path::new(uri));
     }
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    Ok(pinlake_host::open_lake(uri, &aws)?)
+    Ok(pinlake_aws::open_lake(uri, &aws)?)
 }
 
 fn show(rows: &RecordBatch) -> Result<()> {

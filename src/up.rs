@@ -47,6 +47,7 @@ impl Up {
             validate: !self.no_validation,
             window: Duration::from_millis(self.window),
             raw_interval: Duration::from_secs(self.raw_interval),
+            metrics: None,
         })
         .await?;
         let (api, folder) = (pipeline.url(), self.state.join("s3").join(BUCKET));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use pinlake_analytics::Reports;
 use pinlake_dataset::Catalog;
+use pinlake_host::metrics::{Metrics, Teller};
 use pinlake_lake::Lake;
 use pinlake_local::{Function, InvokeError};
 
@@ -31,17 +32,24 @@ pub const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
 
 impl Functions {
     /// Builds the handlers, each over a lake of its own, with the settings that they have on AWS.
-    pub(super) fn new(catalog: &Catalog, lake: impl Fn(&str) -> Result<Lake>) -> Result<Self> {
+    pub(super) fn new(
+        catalog: &Catalog,
+        lake: impl Fn(&str) -> Result<Lake>,
+        metrics: impl Fn(Teller) -> Metrics,
+    ) -> Result<Self> {
         let (for_stream, for_analytics, for_maintain) = (lake(STREAM)?, lake(ANALYTICS)?, lake(MAINTAIN)?);
         let lake_uri = for_stream.url().to_string();
         let lookup = |name: &str| (name == "LAKE_URI").then(|| lake_uri.clone());
         let settings = pinlake_stream::Settings::from_lookup(lookup)?;
-        let stream = pinlake_stream::Handler::new(catalog.clone(), &for_stream, &settings)?;
+        let stream = pinlake_stream::Handler::new(catalog.clone(), &for_stream, &settings)?
+            .with_metrics(metrics(Teller::Stream));
         let settings = pinlake_analytics::Settings::from_lookup(lookup)?;
         let analytics =
-            pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), &for_analytics, &settings);
+            pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), &for_analytics, &settings)
+                .with_metrics(metrics(Teller::Analytics));
         let settings = pinlake_maintain::Settings::from_lookup(lookup)?;
-        let maintain = pinlake_maintain::Handler::new(catalog, &for_maintain, &settings)?;
+        let maintain =
+            pinlake_maintain::Handler::new(catalog, &for_maintain, &settings)?.with_metrics(metrics(Teller::Maintain));
         Ok(Self(BTreeMap::from([
             (STREAM, Arc::new(Stream(stream)) as Arc<dyn Function>),
             (ANALYTICS, Arc::new(Analytics(analytics))),

@@ -1,14 +1,14 @@
-//! Where a function's dataset definitions come from: compiled in, a folder, or an S3 prefix.
+//! Where a function's dataset definitions come from: compiled in, or a folder.
 //!
-//! `crates/dataset` is pure and takes texts; this crate fetches them, once, when a function starts. What else a function
-//! is told by files, as reports, is fetched the same way: [`read_files`].
+//! `crates/dataset` is pure and takes texts; this crate reads them, once, when a function starts. What else a function is
+//! told by files, as reports, is read the same way: [`read_files`]. How they come from S3 is `crates/host`'s business:
+//! an S3 client is a quarter of what `ingest` may weigh, so it has none, and a folder of a layer serves as well.
 
 mod files;
 
-use aws_config::SdkConfig;
 use pinlake_dataset::{Catalog, DefinitionError};
 
-pub use files::{FilesError, read_files, read_files_at};
+pub use files::{FilesError, read_files};
 
 /// Why there are no definitions to work with.
 #[derive(Debug, thiserror::Error)]
@@ -33,23 +33,29 @@ pub enum Error {
 }
 
 /// What the name of a definition's file ends with.
-const EXTENSION: &str = "toml";
+pub const EXTENSION: &str = "toml";
 
-/// Loads the definitions: those compiled in when `from` is `None`, else all `*.toml` files directly in a folder or below
-/// `s3://bucket/prefix/`. An S3 client is built only when it is needed: building one costs a cold start.
-pub async fn load(from: Option<&str>, aws: &SdkConfig) -> Result<Catalog, Error> {
-    match from {
-        None => Ok(Catalog::built_in()),
-        Some(uri) => parse(uri, read_files(uri, EXTENSION, aws).await?),
-    }
+/// Loads the definitions: those compiled in when `from` is `None`, else all `*.toml` files directly in a folder.
+///
+/// # Errors
+/// The files cannot be read, there is none, or one is wrong.
+pub fn load(from: Option<&str>) -> Result<Catalog, Error> {
+    from.map_or_else(|| Ok(Catalog::built_in()), load_path)
 }
 
 /// Loads all `*.toml` files directly in a folder, or one such file.
+///
+/// # Errors
+/// The files cannot be read, there is none, or one is wrong.
 pub fn load_path(path: &str) -> Result<Catalog, Error> {
-    parse(path, read_files_at(path, EXTENSION)?)
+    parse(path, &read_files(path, EXTENSION)?)
 }
 
-fn parse(from: &str, files: Vec<(String, String)>) -> Result<Catalog, Error> {
+/// Parses definitions, given as names and texts.
+///
+/// # Errors
+/// There is none, or one is wrong.
+pub fn parse(from: &str, files: &[(String, String)]) -> Result<Catalog, Error> {
     if files.is_empty() {
         return Err(Error::Empty { from: from.to_owned() });
     }

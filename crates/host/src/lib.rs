@@ -1,33 +1,19 @@
-//! What a function has of the place where it runs: variables, log lines, the lake's address.
+//! What a function has of the place where it runs: variables go in, log lines and metrics come out.
 //!
-//! Each function's settings are its own; how a variable is read and what is said of a wrong one is the same in all.
+//! Each function's settings are its own; how a variable is read and what is said of a wrong one is the same in all. Knows
+//! neither AWS's SDK nor the lake, so that `ingest`, which has to stay small, can use it too.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod logging;
+pub mod metrics;
 mod variables;
 
 use std::error::Error;
 
-use aws_config::SdkConfig;
-use pinlake_lake::{Lake, S3Options};
-
 pub use logging::{LogFormat, Logging};
+pub use metrics::Metrics;
 pub use variables::{SettingsError, Variables};
-
-/// The lake at an address, reached as the SDK's configuration says: its region, endpoint and credentials. Makes no
-/// request.
-///
-/// # Errors
-/// [`pinlake_lake::Error::Location`] if the address cannot be used.
-pub fn open_lake(uri: &str, aws: &SdkConfig) -> Result<Lake, Box<pinlake_lake::Error>> {
-    let s3 = S3Options {
-        region: aws.region().map(ToString::to_string),
-        endpoint: aws.endpoint_url().map(str::to_owned),
-        credentials: aws.credentials_provider(),
-    };
-    Lake::open(uri, &s3).map_err(Box::new)
-}
 
 /// The error and its causes: `could not x: because of y: because of z`. What an error quotes of its cause is not said
 /// again.

@@ -3,9 +3,13 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `LOG_FORMAT` | `json` | `json` for machines, `text` for people |
-//! | `RUST_LOG` | `info`, less what the Delta libraries log of their own | what is logged, as `tracing` filters are written |
+//! | `RUST_LOG` | `info`, less what the Delta libraries log of their own | what is logged: a level, and levels of modules |
+//!
+//! On Lambda every line of an invocation holds `span.requestId`, which is Lambda's own, and `span.xrayTraceId`.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer as _, filter::LevelFilter, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::variables::{SettingsError, Variables};
 
@@ -31,6 +35,15 @@ pub struct Logging {
 /// Looking whether a table is there yet is no error, though the Delta kernel logs it as one.
 const QUIET: &str = "info,buoyant_kernel=warn,buoyant_kernel::snapshot=off,deltalake_core=warn";
 
+impl Default for Logging {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Json,
+            filter: QUIET.to_owned(),
+        }
+    }
+}
+
 impl Logging {
     /// Reads the settings.
     ///
@@ -46,18 +59,24 @@ impl Logging {
 
     /// Starts logging to standard output, once per process. A filter that cannot be read counts as `info`.
     pub fn start(&self) {
-        let filter = EnvFilter::try_new(&self.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = tracing_subscriber::fmt().with_env_filter(filter);
+        let filter: Targets = self
+            .filter
+            .parse()
+            .unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+        // Whatever else is left out: the span that holds the request's id.
+        let filter = filter.with_target("lambda_runtime", LevelFilter::INFO);
         // Lambda puts the time to each line, and it shows no colours.
-        match self.format {
-            LogFormat::Json => lines
+        let lines = match self.format {
+            LogFormat::Json => fmt::layer()
                 .json()
                 .flatten_event(true)
-                .with_current_span(false)
+                .with_current_span(true)
+                .with_span_list(false)
                 .without_time()
-                .init(),
-            LogFormat::Text => lines.with_ansi(false).init(),
-        }
+                .boxed(),
+            LogFormat::Text => fmt::layer().with_ansi(false).boxed(),
+        };
+        tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     }
 }
 

@@ -57,15 +57,9 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         number.ok_or(SettingsError { variable, reason })
     }
 
-    /// `LAKE_COMMIT_TRIES` and `LAKE_STALE_SECONDS`: how tables are committed to.
-    ///
-    /// # Errors
-    /// One of them cannot be used.
-    pub fn lake(&self) -> Result<pinlake_lake::Settings, SettingsError> {
-        pinlake_lake::Settings::from_lookup(|variable| self.text(variable)).map_err(|error| SettingsError {
-            variable: error.variable,
-            reason: error.reason,
-        })
+    /// `METRICS_NAMESPACE`: the namespace of the function's metrics, `Pinlake` by default.
+    pub fn metrics_namespace(&self) -> String {
+        self.text("METRICS_NAMESPACE").unwrap_or_else(|| "Pinlake".to_owned())
     }
 
     /// One of some words, each standing for a value, or the first of them if the variable is not set; `reason` says of any

@@ -39,6 +39,11 @@ impl Source {
         &self.name
     }
 
+    /// The shard, or the number of the topic's partition.
+    pub fn partition(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
     /// The Delta app id that holds one limb of the source's watermark; limb 0 is the least significant.
     pub(crate) fn app_id(&self, limb: usize) -> String {
         format!("{APPLICATION}/{}/{limb}", self.name)
@@ -71,6 +76,15 @@ mod tests {
             assert_eq!(Source::from_app_id(&source.app_id(2)), Some((source, 2)));
         }
         assert_eq!(Source::kinesis("s", "0").app_id(0), "pinlake/kinesis/s/0/0");
+    }
+
+    #[test]
+    fn the_partition_is_what_is_ordered() {
+        assert_eq!(
+            Source::kinesis("a-pin", "shardId-000000000003").partition(),
+            "shardId-000000000003"
+        );
+        assert_eq!(Source::kafka("a.pin", 7).partition(), "7");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct CleanedDay {
     pub objects: usize,
     /// Their size, in bytes, as they are stored.
     pub size_bytes: u64,
+    /// Lines that could be read in them, blank ones not counted.
+    pub lines: u64,
     /// The day's partition of the table.
     pub table: Replaced,
     /// The day's partition of the quarantine.
@@ -184,6 +186,7 @@ impl Batch {
         let mut run = Run {
             table: self.begin(Kind::Table, day, now)?,
             quarantine: self.begin(Kind::Quarantine, day, now)?,
+            lines: 0,
             damage: Vec::new(),
         };
         if let Err(error) = self.read_all(&objects, &mut run).await {
@@ -201,6 +204,7 @@ impl Batch {
         Ok(Some(CleanedDay {
             objects: objects.len(),
             size_bytes: objects.iter().map(|object| object.size_bytes).sum(),
+            lines: run.lines,
             table: run.table.commit(Some(inputs)).await?,
             quarantine,
             damage: run.damage,
@@ -291,6 +295,7 @@ impl Batch {
 struct Run {
     table: Replacement,
     quarantine: Replacement,
+    lines: u64,
     damage: Vec<Damage>,
 }
 
@@ -300,6 +305,7 @@ impl Run {
             key: object.key.clone(),
             source,
         })?;
+        self.lines += cleaned.lines as u64;
         self.quarantine.write(&cleaned.rejected).await?;
         self.table.write(&cleaned.rows).await?;
         Ok(())

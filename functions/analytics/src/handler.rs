@@ -9,18 +9,25 @@
 //!   `a_run_broken_off_is_mended_by_the_next`).
 //! - A failure never hides another (`a_failing_report_fails_the_run_at_the_end`).
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use lambda_runtime::Diagnostic;
 use object_store::ObjectStoreExt as _;
 use pinlake_dataset::{Catalog, Definition};
-use pinlake_host::chain;
+use pinlake_host::{
+    chain,
+    metrics::{self, Metrics, Teller},
+};
 use pinlake_lake::Lake;
 use serde_json::value::RawValue;
 
 use crate::{
-    batch::{Batch, BatchSettings},
+    batch::{Batch, BatchSettings, CleanedDay},
     event::{EventError, Order},
     facts::{self, Facts},
     page::{self, DataLinks},
@@ -76,6 +83,7 @@ pub struct Handler {
     batch: BatchSettings,
     query: QuerySettings,
     lookback_days: u32,
+    metrics: Metrics,
 }
 
 /// What a run has come to so far.
@@ -96,7 +104,14 @@ impl Handler {
             batch: settings.batch,
             query: settings.query.clone(),
             lookback_days: settings.lookback_days,
+            metrics: Metrics::silent(Teller::Analytics),
         }
+    }
+
+    /// The same handler, telling its metrics. Without this it tells none.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Handles an event as Lambda gives it: see [`Order`].
@@ -139,6 +154,8 @@ impl Handler {
             took_ms = summary.took_ms,
             "run ended"
         );
+        let reported = u64::from(summary.failures.is_empty());
+        self.metrics.tell(None, &[], &[(metrics::DAYS_REPORTED, reported)]);
         if summary.failures.is_empty() {
             Ok(summary)
         } else {
@@ -159,11 +176,15 @@ impl Handler {
         }
         days.extend(order.days.iter().map(|day| (*day, false)));
         for (day, late) in days {
+            let began = Instant::now();
             // Boxed because it is large and awaited once a day.
             match Box::pin(batch.clean(day, order.force, now)).await {
                 Ok(None) => {}
                 Ok(Some(cleaned)) => {
                     progress.damage.extend(cleaned.damage.iter().map(ToString::to_string));
+                    let date = ("date", day.to_string());
+                    self.metrics
+                        .tell(Some(definition.name()), &[date], &values(&cleaned, began.elapsed()));
                     let day = DaySummary::new(definition.name(), day, late, &cleaned);
                     tracing::info!(
                         dataset = day.dataset, date = %day.date, late, objects = day.objects, size_bytes = day.size_bytes,
@@ -252,6 +273,24 @@ impl Progress {
         tracing::error!(failure = line, "a part of the run failed");
         self.failures.push(line);
     }
+}
+
+/// A cleaned day as metrics. What was delivered is counted as lines are read, what became of it in the commits; a day is
+/// replaced as a whole, so nothing of it is skipped.
+fn values(day: &CleanedDay, took: Duration) -> [(metrics::Metric, u64); 7] {
+    let (written, quarantined) = (day.table.rows, day.quarantine.rows);
+    [
+        (metrics::RECORDS_DELIVERED, day.lines),
+        (metrics::ROWS_WRITTEN, written),
+        (metrics::RECORDS_SKIPPED, 0),
+        (metrics::ROWS_QUARANTINED, quarantined),
+        (metrics::RECONCILIATION_GAP, day.lines.abs_diff(written + quarantined)),
+        (metrics::COMMIT_TIME, millis(took)),
+        (
+            metrics::COMMIT_CONFLICTS,
+            u64::from(day.table.conflicts + day.quarantine.conflicts),
+        ),
+    ]
 }
 
 /// The page of a day, below the lake's root.

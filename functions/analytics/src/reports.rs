@@ -5,7 +5,7 @@ mod parse;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use pinlake_catalog::{FilesError, read_files, read_files_at};
+use pinlake_aws::{FilesError, read_files};
 use pinlake_dataset::Mistake;
 
 use crate::report::Report;
@@ -73,7 +73,10 @@ impl Reports {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn load_path(path: &str) -> Result<Self, ReportsError> {
-        Self::parse(path, read_files_at(path, EXTENSION)?)
+        Self::parse(
+            path,
+            pinlake_catalog::read_files(path, EXTENSION).map_err(FilesError::from)?,
+        )
     }
 
     fn parse(from: &str, files: Vec<(String, String)>) -> Result<Self, ReportsError> {

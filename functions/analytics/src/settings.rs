@@ -12,6 +12,7 @@
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | age at which a warm table handle looks at the log first |
 //! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
+//! | `METRICS_NAMESPACE` | `Pinlake` | where metrics go |
 
 use pinlake_dataset::Limits;
 use pinlake_host::{Logging, SettingsError, Variables};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub query: QuerySettings,
     /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
     pub logging: Logging,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics. Default `Pinlake`.
+    pub metrics_namespace: String,
 }
 
 impl Settings {
@@ -61,7 +64,7 @@ impl Settings {
                 128 << 20,
                 "is no number of bytes from 1048576 to 1073741824",
             )?,
-            lake: variables.lake()?,
+            lake: pinlake_aws::lake_settings(&variables)?,
         };
         Ok(Self {
             lake_uri: variables.required("LAKE_URI")?,
@@ -71,6 +74,7 @@ impl Settings {
             lookback_days: variables.number("LOOKBACK_DAYS", 0..=31, 1, "is no number of days from 0 to 31")?,
             query: QuerySettings::from_variables(&variables)?,
             logging: Logging::from_variables(&variables)?,
+            metrics_namespace: variables.metrics_namespace(),
         })
     }
 }

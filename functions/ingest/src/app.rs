@@ -7,6 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use pinlake_dataset::{Catalog, Definition};
+use pinlake_host::metrics::{Metrics, Teller};
 
 use crate::{
     publish::{Firehose, Kinesis},
@@ -23,6 +24,7 @@ pub struct App {
     pub(crate) kinesis: Arc<Kinesis>,
     /// Takes what comes in by `/topics`.
     pub(crate) firehose: Arc<Firehose>,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {
@@ -33,7 +35,14 @@ impl App {
             catalog: Arc::new(catalog),
             kinesis: Arc::new(kinesis),
             firehose: Arc::new(firehose),
+            metrics: Metrics::silent(Teller::Ingest),
         }
+    }
+
+    /// The same, telling its metrics. Without this it tells none.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 }
 

@@ -201,7 +201,7 @@ pub(crate) fn verdict<R>(fates: &[Fate<R>]) -> Option<Refusal> {
 pub(crate) fn tally<R>(definition: &Definition, fates: &[Fate<R>], size_bytes: usize) -> Tally {
     let count = |is: fn(&Fate<R>) -> bool| fates.iter().filter(|fate| is(fate)).count();
     Tally {
-        dataset: definition.name().to_string(),
+        dataset: Some(definition.name().clone()),
         records: fates.len(),
         stored: count(|fate| matches!(fate, Fate::Stored(_))),
         invalid: count(|fate| matches!(fate, Fate::Invalid(_) | Fate::TooLarge { .. })),

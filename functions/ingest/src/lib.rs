@@ -51,4 +51,4 @@ mod voice;
 pub use app::App;
 pub use publish::{Firehose, Kinesis, Publisher};
 pub use router::router;
-pub use settings::{Bounds, Settings, SettingsError};
+pub use settings::{Bounds, Settings};

@@ -1,18 +1,21 @@
 //! One log line per request: what came, what became of it, how long it took. Never a payload.
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
+use pinlake_dataset::DatasetName;
+use pinlake_host::metrics::{self, Metric};
 use tokio::time::Instant;
 
-use crate::refusal::Refusal;
+use crate::{app::App, refusal::Refusal};
 
 /// What became of a request's records; a handler leaves it in the response's extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    pub(crate) dataset: String,
+    /// `None`: the path named none, or nothing was posted.
+    pub(crate) dataset: Option<DatasetName>,
     pub(crate) records: usize,
     pub(crate) stored: usize,
     pub(crate) invalid: usize,
@@ -21,8 +24,21 @@ pub(crate) struct Tally {
     pub(crate) size_bytes: usize,
 }
 
-/// Middleware: writes the line.
-pub(crate) async fn log(request: Request, next: Next) -> Response {
+impl Tally {
+    /// The same as metrics: received = accepted + rejected + failed.
+    fn values(&self) -> [(Metric, u64); 5] {
+        [
+            (metrics::RECORDS_RECEIVED, self.records as u64),
+            (metrics::RECORDS_ACCEPTED, self.stored as u64),
+            (metrics::RECORDS_REJECTED, self.invalid as u64),
+            (metrics::RECORDS_FAILED, self.failed as u64),
+            (metrics::REQUEST_BYTES, self.size_bytes as u64),
+        ]
+    }
+}
+
+/// Middleware: writes the line, and tells the metrics of a request that brought records.
+pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = request.method().clone();
     // The route, not the path: a path can be anything a caller makes up.
@@ -32,11 +48,14 @@ pub(crate) async fn log(request: Request, next: Next) -> Response {
         .map(|path| path.as_str().to_owned());
     let response = next.run(request).await;
     let tally = response.extensions().get::<Tally>().cloned().unwrap_or_default();
+    if tally.dataset.is_some() {
+        app.metrics.tell(tally.dataset.as_ref(), &[], &tally.values());
+    }
     let refusal = response.extensions().get::<Refusal>().map(ToString::to_string);
     tracing::info!(
         %method,
         route = route.unwrap_or_default(),
-        dataset = tally.dataset,
+        dataset = tally.dataset.as_ref().map(DatasetName::as_str).unwrap_or_default(),
         records = tally.records,
         stored = tally.stored,
         invalid = tally.invalid,

@@ -40,7 +40,7 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(last_resort))
         .layer(from_fn_with_state(app.clone(), deadline))
         .layer(from_fn(voice))
-        .layer(from_fn(log))
+        .layer(from_fn_with_state(app.clone(), log))
         .with_state(app);
     // A router's layers run after its routing; a path is changed before it only by what wraps the router.
     Router::new().fallback_service(MapRequest::new(routes, stage::strip as fn(_) -> _))

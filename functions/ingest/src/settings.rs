@@ -3,7 +3,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `STREAM_PREFIX` | `pinlake` | Kinesis and delivery streams are `<prefix>-<dataset>` |
-//! | `DATASETS_URI` | compiled in | folder or `s3://bucket/prefix/` with definitions |
+//! | `DATASETS_URI` | compiled in | folder with definitions |
 //! | `INGEST_VALIDATION` | `on` | `off` lets every record through to be judged downstream |
 //! | `MAX_BODY_BYTES` | 6,291,456 | request body as it comes |
 //! | `MAX_DECOMPRESSED_BYTES` | 33,554,432 | request body after gzip |
@@ -11,10 +11,13 @@
 //! | `MAX_BATCH_RECORDS` | 10,000 | records of an NDJSON or `/topics` request |
 //! | `MAX_RECORD_BYTES` | 1,048,576 | one record, partition key included |
 //! | `REQUEST_TIMEOUT_MS` | 28,000 | time for a request, in milliseconds |
+//! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
+//! | `METRICS_NAMESPACE` | `Pinlake` | where metrics go |
 
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use pinlake_dataset::Limits;
+use pinlake_host::{Logging, SettingsError, Variables};
 
 /// What `ingest` can be told from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +25,17 @@ pub struct Settings {
     /// `STREAM_PREFIX`: Kinesis streams and Firehose delivery streams are named `<prefix>-<dataset>`; letters, digits,
     /// `_`, `.`, `-`, at most 64 characters. Default `pinlake`. Names of delivery streams have 64 characters at most.
     pub stream_prefix: String,
-    /// `DATASETS_URI`: a folder or an `s3://bucket/prefix/` that holds the definitions. Default: those compiled in.
+    /// `DATASETS_URI`: a folder that holds the definitions, such as a layer's. Default: those compiled in.
     pub datasets_uri: Option<String>,
     /// `INGEST_VALIDATION`: `on` judges each record by its dataset's definition, `off` lets every record through to be
     /// judged downstream. Default `on`.
     pub validation: bool,
     /// What a request may cost.
     pub bounds: Bounds,
+    /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
+    pub logging: Logging,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics. Default `Pinlake`.
+    pub metrics_namespace: String,
 }
 
 /// What a request may cost.
@@ -52,14 +59,6 @@ pub struct Bounds {
     pub request_timeout: Duration,
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{variable} {reason}")]
-pub struct SettingsError {
-    variable: &'static str,
-    reason: String,
-}
-
 impl Default for Bounds {
     fn default() -> Self {
         Self {
@@ -80,35 +79,56 @@ impl Default for Settings {
             datasets_uri: None,
             validation: true,
             bounds: Bounds::default(),
+            logging: Logging::default(),
+            metrics_namespace: "Pinlake".into(),
         }
     }
 }
 
 impl Settings {
-    /// Reads the settings; `lookup` answers a variable's value, or `None` if it is not set.
+    /// Reads the settings through `lookup`, e.g. `|name| std::env::var(name).ok()`. An empty value counts as none.
     ///
     /// # Errors
-    /// The first variable whose value cannot be used, with the reason.
+    /// Names the first variable whose value cannot be used, with the reason.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let default = Self::default();
-        let bounds = default.bounds;
+        let variables = Variables::new(lookup);
+        let bounds = Bounds::default();
+        let bytes = "is no number of bytes from 1 to 1073741824";
+        let records = "is no number of records from 1 to 100000";
+        let milliseconds = variables.number(
+            "REQUEST_TIMEOUT_MS",
+            1_000..=900_000,
+            28_000,
+            "is no number of milliseconds from 1000 to 900000",
+        )?;
         Ok(Self {
-            stream_prefix: stream_prefix(lookup("STREAM_PREFIX"), default.stream_prefix)?,
-            datasets_uri: lookup("DATASETS_URI").filter(|uri| !uri.is_empty()),
-            validation: on_or_off(&lookup, "INGEST_VALIDATION", default.validation)?,
+            stream_prefix: stream_prefix(&variables)?,
+            datasets_uri: datasets_uri(&variables)?,
+            validation: variables.word(
+                "INGEST_VALIDATION",
+                [("on", true), ("off", false)],
+                "is neither `on` nor `off`",
+            )?,
             bounds: Bounds {
-                body_bytes: number(&lookup, "MAX_BODY_BYTES", bounds.body_bytes, 1..=1 << 30)?,
-                decompressed_bytes: number(
-                    &lookup,
+                body_bytes: variables.number("MAX_BODY_BYTES", 1..=1 << 30, bounds.body_bytes, bytes)?,
+                decompressed_bytes: variables.number(
                     "MAX_DECOMPRESSED_BYTES",
-                    bounds.decompressed_bytes,
                     1..=1 << 30,
+                    bounds.decompressed_bytes,
+                    bytes,
                 )?,
-                records: number(&lookup, "MAX_RECORDS", bounds.records, 1..=100_000)?,
-                batch_records: number(&lookup, "MAX_BATCH_RECORDS", bounds.batch_records, 1..=100_000)?,
-                record_bytes: number(&lookup, "MAX_RECORD_BYTES", bounds.record_bytes, 1..=10 << 20)?,
-                request_timeout: Duration::from_millis(number(&lookup, "REQUEST_TIMEOUT_MS", 28_000, 1_000..=900_000)?),
+                records: variables.number("MAX_RECORDS", 1..=100_000, bounds.records, records)?,
+                batch_records: variables.number("MAX_BATCH_RECORDS", 1..=100_000, bounds.batch_records, records)?,
+                record_bytes: variables.number(
+                    "MAX_RECORD_BYTES",
+                    1..=10 << 20,
+                    bounds.record_bytes,
+                    "is no number of bytes from 1 to 10485760",
+                )?,
+                request_timeout: Duration::from_millis(milliseconds),
             },
+            logging: Logging::from_variables(&variables)?,
+            metrics_namespace: variables.metrics_namespace(),
         })
     }
 }
@@ -123,10 +143,12 @@ impl Bounds {
     }
 }
 
-fn stream_prefix(value: Option<String>, default: String) -> Result<String, SettingsError> {
-    let Some(prefix) = value else { return Ok(default) };
+fn stream_prefix(variables: &Variables<impl Fn(&str) -> Option<String>>) -> Result<String, SettingsError> {
+    let Some(prefix) = variables.text("STREAM_PREFIX") else {
+        return Ok(Settings::default().stream_prefix);
+    };
     // Kinesis: stream names are 1 to 128 of these characters, and a dataset's name takes up to 63 and the hyphen one.
-    let fits = (1..=64).contains(&prefix.len())
+    let fits = prefix.len() <= 64
         && prefix
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
@@ -135,51 +157,25 @@ fn stream_prefix(value: Option<String>, default: String) -> Result<String, Setti
     } else {
         Err(SettingsError {
             variable: "STREAM_PREFIX",
-            reason: format!("must be 1 to 64 letters, digits, `_`, `.` or `-`, but is `{prefix}`"),
+            reason: "is not made of 1 to 64 letters, digits, `_`, `.` or `-`",
         })
     }
 }
 
-fn on_or_off(
-    lookup: &impl Fn(&str) -> Option<String>,
-    variable: &'static str,
-    default: bool,
-) -> Result<bool, SettingsError> {
-    match lookup(variable).as_deref() {
-        None => Ok(default),
-        Some("on") => Ok(true),
-        Some("off") => Ok(false),
-        Some(other) => Err(SettingsError {
-            variable,
-            reason: format!("must be `on` or `off`, but is `{other}`"),
+fn datasets_uri(variables: &Variables<impl Fn(&str) -> Option<String>>) -> Result<Option<String>, SettingsError> {
+    match variables.text("DATASETS_URI") {
+        Some(uri) if uri.contains("://") => Err(SettingsError {
+            variable: "DATASETS_URI",
+            reason: "is no folder; ingest takes no definitions from S3, a layer brings them",
         }),
+        folder => Ok(folder),
     }
-}
-
-fn number<N: FromStr + PartialOrd + std::fmt::Display>(
-    lookup: &impl Fn(&str) -> Option<String>,
-    variable: &'static str,
-    default: N,
-    range: RangeInclusive<N>,
-) -> Result<N, SettingsError> {
-    let Some(text) = lookup(variable) else {
-        return Ok(default);
-    };
-    text.parse()
-        .ok()
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| SettingsError {
-            variable,
-            reason: format!(
-                "must be a whole number from {} to {}, but is `{text}`",
-                range.start(),
-                range.end()
-            ),
-        })
 }
 
 #[cfg(test)]
 mod tests {
+    use pinlake_host::LogFormat;
+
     use super::*;
 
     fn with(variable: &str, value: &str) -> Result<Settings, String> {
@@ -195,8 +191,8 @@ mod tests {
     fn each_variable_is_read() {
         assert_eq!(with("STREAM_PREFIX", "shop-1").unwrap().stream_prefix, "shop-1");
         assert_eq!(
-            with("DATASETS_URI", "s3://b/d/").unwrap().datasets_uri.as_deref(),
-            Some("s3://b/d/")
+            with("DATASETS_URI", "/opt").unwrap().datasets_uri.as_deref(),
+            Some("/opt")
         );
         assert!(!with("INGEST_VALIDATION", "off").unwrap().validation);
         assert_eq!(with("MAX_BODY_BYTES", "7").unwrap().bounds.body_bytes, 7);
@@ -211,6 +207,11 @@ mod tests {
             with("REQUEST_TIMEOUT_MS", "1500").unwrap().bounds.request_timeout,
             Duration::from_millis(1500)
         );
+        assert_eq!(with("LOG_FORMAT", "text").unwrap().logging.format, LogFormat::Text);
+        assert_eq!(
+            with("METRICS_NAMESPACE", "Pinlake/shop").unwrap().metrics_namespace,
+            "Pinlake/shop"
+        );
     }
 
     #[test]
@@ -219,28 +220,34 @@ mod tests {
             (
                 "STREAM_PREFIX",
                 "a b",
-                "STREAM_PREFIX must be 1 to 64 letters, digits, `_`, `.` or `-`, but is `a b`",
+                "STREAM_PREFIX is not made of 1 to 64 letters, digits, `_`, `.` or `-`",
+            ),
+            (
+                "DATASETS_URI",
+                "s3://b/d/",
+                "DATASETS_URI is no folder; ingest takes no definitions from S3, a layer brings them",
             ),
             (
                 "INGEST_VALIDATION",
                 "yes",
-                "INGEST_VALIDATION must be `on` or `off`, but is `yes`",
+                "INGEST_VALIDATION is neither `on` nor `off`",
             ),
             (
                 "MAX_RECORDS",
                 "0",
-                "MAX_RECORDS must be a whole number from 1 to 100000, but is `0`",
+                "MAX_RECORDS is no number of records from 1 to 100000",
             ),
             (
                 "MAX_RECORDS",
                 "5k",
-                "MAX_RECORDS must be a whole number from 1 to 100000, but is `5k`",
+                "MAX_RECORDS is no number of records from 1 to 100000",
             ),
             (
                 "REQUEST_TIMEOUT_MS",
                 "-1",
-                "REQUEST_TIMEOUT_MS must be a whole number from 1000 to 900000, but is `-1`",
+                "REQUEST_TIMEOUT_MS is no number of milliseconds from 1000 to 900000",
             ),
+            ("LOG_FORMAT", "xml", "LOG_FORMAT is neither `json` nor `text`"),
         ];
         for (variable, value, message) in cases {
             assert_eq!(with(variable, value), Err(message.to_owned()));

@@ -7,7 +7,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use pinlake_dataset::{Catalog, DatasetName};
-use pinlake_host::chain;
+use pinlake_host::{
+    chain,
+    metrics::{self, Metrics, Teller},
+};
 use pinlake_lake::{Bin, Compaction, Error as LakeError, Kind, Lake, State, Upkeep};
 use serde_json::value::RawValue;
 
@@ -25,6 +28,7 @@ pub struct Handler {
     datasets: Vec<DatasetName>,
     tables: Vec<(DatasetName, Upkeep)>,
     settings: Settings,
+    metrics: Metrics,
 }
 
 /// One table in the course of a run.
@@ -64,7 +68,14 @@ impl Handler {
             datasets,
             tables,
             settings: settings.clone(),
+            metrics: Metrics::silent(Teller::Maintain),
         })
+    }
+
+    /// The same handler, telling its metrics. Without this it tells none.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Handles an event as Lambda gives it, and ends before `deadline`.
@@ -128,12 +139,23 @@ impl Handler {
         summaries.extend(works.into_iter().map(|work| work.summary));
         summaries.sort_by(|left, right| left.table.cmp(&right.table));
         summaries.iter().for_each(report);
+        if !request.dry_run {
+            summaries.iter().for_each(|table| self.tell(table));
+        }
         conclude(Summary {
             started_at: now,
             took_ms: u64::try_from(budget.spent().as_millis()).unwrap_or(u64::MAX),
             dry_run: request.dry_run,
             tables: summaries,
         })
+    }
+
+    /// Tells a table's upkeep as metrics.
+    fn tell(&self, table: &TableSummary) {
+        let of = self.tables.iter().find(|(_, upkeep)| upkeep.name() == table.table);
+        let name = ("table", table.table.clone());
+        self.metrics
+            .tell(of.map(|(dataset, _)| dataset), &[name], &values(table));
     }
 
     /// What there is to do to a table; nothing if there is none. `Err` is the summary of one that cannot be read.
@@ -325,6 +347,19 @@ async fn within<T>(left: Duration, step: impl Future<Output = Result<T, LakeErro
         Ok(Err(error)) => Step::Failed(error),
         Err(_) => Step::OutOfTime,
     }
+}
+
+/// A table's upkeep as metrics.
+fn values(table: &TableSummary) -> [(metrics::Metric, u64); 4] {
+    [
+        (metrics::TABLES_FAILED, u64::from(table.failure.is_some())),
+        (metrics::FILES_COMPACTED, table.compacted_files as u64),
+        (
+            metrics::FILES_REMOVED,
+            (table.vacuumed_files + table.log_files_deleted) as u64,
+        ),
+        (metrics::COMMIT_CONFLICTS, u64::from(table.lost_races)),
+    ]
 }
 
 /// One line per table.

@@ -12,6 +12,7 @@
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | what `stream` has; the log is kept for longer |
 //! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
+//! | `METRICS_NAMESPACE` | `Pinlake` | where metrics go |
 
 use chrono::TimeDelta;
 use pinlake_host::{Logging, SettingsError, Variables};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub lake: pinlake_lake::Settings,
     /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
     pub logging: Logging,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics. Default `Pinlake`.
+    pub metrics_namespace: String,
 }
 
 /// Below this a retention has to be allowed: no invocation lives as long, no sane query runs as long.
@@ -87,8 +90,9 @@ impl Settings {
                 720,
                 "is no number of hours from 0 to 87600",
             )?),
-            lake: variables.lake()?,
+            lake: pinlake_aws::lake_settings(&variables)?,
             logging: Logging::from_variables(&variables)?,
+            metrics_namespace: variables.metrics_namespace(),
         };
         let may_be_short = [("false", false), ("true", true)];
         if variables.word("ALLOW_SHORT_RETENTION", may_be_short, "is neither `true` nor `false`")? {

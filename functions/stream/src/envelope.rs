@@ -80,6 +80,11 @@ pub enum EnvelopeError {
 }
 
 impl Record<'_> {
+    /// The payload's size once it is decoded, give or take two bytes of padding.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, |text| text.len() / 4 * 3)
+    }
+
     /// Decodes the payload into `buffer`, which is cleared first.
     ///
     /// # Errors

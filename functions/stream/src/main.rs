@@ -2,6 +2,7 @@
 
 use aws_config::BehaviorVersion;
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use pinlake_host::metrics::{Metrics, Teller};
 use pinlake_stream::{Handler, Settings};
 use serde_json::value::RawValue;
 
@@ -9,10 +10,11 @@ use serde_json::value::RawValue;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::from_lookup(|name| std::env::var(name).ok())?;
     settings.logging.start();
+    let metrics = Metrics::start(Teller::Stream, &settings.metrics_namespace);
     let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let catalog = pinlake_catalog::load(settings.datasets_uri.as_deref(), &aws).await?;
-    let lake = pinlake_host::open_lake(&settings.lake_uri, &aws)?;
-    let handler = Handler::new(catalog, &lake, &settings)?;
+    let catalog = pinlake_aws::load_catalog(settings.datasets_uri.as_deref(), &aws).await?;
+    let lake = pinlake_aws::open_lake(&settings.lake_uri, &aws)?;
+    let handler = Handler::new(catalog, &lake, &settings)?.with_metrics(metrics);
     run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
         handler.handle(event.payload)
     }))

@@ -8,6 +8,7 @@
 //! | `LAKE_COMMIT_TRIES` | 40 | tries to win a table's next version |
 //! | `LAKE_STALE_SECONDS` | 600 | age at which a warm table handle looks at the log first |
 //! | `LOG_FORMAT`, `RUST_LOG` | see [`Logging`] | what is logged, and how |
+//! | `METRICS_NAMESPACE` | `Pinlake` | where metrics go |
 
 use pinlake_dataset::Limits;
 use pinlake_host::{Logging, SettingsError, Variables};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub lake: pinlake_lake::Settings,
     /// `LOG_FORMAT`, `RUST_LOG`: what is logged, and how.
     pub logging: Logging,
+    /// `METRICS_NAMESPACE`: the namespace of the metrics. Default `Pinlake`.
+    pub metrics_namespace: String,
 }
 
 impl Settings {
@@ -44,8 +47,9 @@ impl Settings {
                 Limits::default().record_bytes,
                 "is no number of bytes from 1 to 10485760",
             )?,
-            lake: variables.lake()?,
+            lake: pinlake_aws::lake_settings(&variables)?,
             logging: Logging::from_variables(&variables)?,
+            metrics_namespace: variables.metrics_namespace(),
         })
     }
 

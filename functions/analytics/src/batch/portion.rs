@@ -28,6 +28,8 @@ pub(super) struct Portion<'a> {
 
 /// What came of a portion, as the two tables take it.
 pub(super) struct Cleaned {
+    /// What the rows and rejects were made from.
+    pub(super) lines: usize,
     pub(super) rows: RecordBatch,
     pub(super) rejected: RecordBatch,
 }
@@ -72,6 +74,7 @@ impl<'a> Portion<'a> {
     pub(super) fn finish(&mut self) -> Result<Cleaned, ArrowError> {
         let cleaned = self.cleaner.finish();
         let given = std::mem::take(&mut self.given);
+        let lines = given.len() + self.refused.len();
         let origins = cleaned.indices.iter().map(|index| given[*index].as_str());
         let rows = self.placed(&cleaned.rows, origins)?;
 
@@ -81,7 +84,7 @@ impl<'a> Portion<'a> {
         let rejected: Vec<Rejected> = cleaned.rejected.iter().cloned().chain(self.refused.drain(..)).collect();
         let rejected = self.placed(&quarantine_rows(&rejected)?, origins)?;
         self.bytes = 0;
-        Ok(Cleaned { rows, rejected })
+        Ok(Cleaned { lines, rows, rejected })
     }
 
     /// Puts to each row when and where it came from.
