@@ -2,44 +2,71 @@
 //! bad ones among them, every other request that the API takes, the daily run and its repeat, and upkeep that finds
 //! something to do.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use chrono::{DateTime, TimeDelta, Utc};
 use pinlake::{
     client::{Client, Outcome, Via},
-    pipeline::{BUCKET, Options, Pipeline, keys},
+    pipeline::{BUCKET, MetricsOutput, Options, Pipeline, keys},
     rows::{DATASETS, Rows},
 };
-use pinlake_analytics::Reports;
 use pinlake_dataset::Catalog;
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{Call, s3};
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The functions' calls, and Firehose's. The day is run once, for all tests.
-pub(super) fn calls() -> &'static BTreeSet<Call> {
-    static CALLS: LazyLock<BTreeSet<Call>> = LazyLock::new(|| {
+/// What a day leaves to be looked at.
+pub(crate) struct Day {
+    /// The functions' calls, and Firehose's.
+    pub(crate) calls: BTreeSet<Call>,
+    /// The metrics that the functions told, a line each, as CloudWatch reads them.
+    pub(crate) metrics: Vec<Value>,
+}
+
+/// The day is run once, for all tests.
+pub(crate) fn day() -> &'static Day {
+    static DAY: LazyLock<Day> = LazyLock::new(|| {
         // A test may be in a runtime already.
         let run = || tokio::runtime::Runtime::new().unwrap().block_on(run());
         std::thread::spawn(run).join().unwrap()
     });
-    &CALLS
+    &DAY
 }
 
-async fn run() -> BTreeSet<Call> {
+/// Lines that are kept as they are written.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn run() -> Day {
     let state = tempfile::tempdir().unwrap();
-    lay_out_files(state.path());
+    let lines = Lines::default();
+    let told = lines.clone();
     let pipeline = Pipeline::start(Options {
         // What is bad is to reach the quarantine.
         validate: false,
         window: Duration::from_millis(50),
+        metrics: Some(MetricsOutput::new(move || Box::new(told.clone()))),
         ..Options::anywhere(state.path())
     })
     .await
     .unwrap();
-    start_functions(&pipeline).await;
     let begun = Utc::now();
     // Twice, so that there are small files to pack and a day to replace.
     for seed in 0..2 {
@@ -61,42 +88,12 @@ async fn run() -> BTreeSet<Call> {
     pipeline.stop().await;
     // Nobody's: whoever sits at this machine.
     let person = s3::Credentials::default().access_key_id;
-    calls.into_iter().filter(|call| call.caller != person).collect()
-}
-
-/// Definitions and reports where a stack may have them.
-fn lay_out_files(state: &Path) {
-    for (from, to) in [("datasets", "definitions"), ("reports", "reports")] {
-        let folder = state.join("s3").join(BUCKET).join(to);
-        fs::create_dir_all(&folder).unwrap();
-        for file in Path::new(env!("CARGO_MANIFEST_DIR")).join(from).read_dir().unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-        }
+    let metrics = lines.0.lock().unwrap().clone();
+    let metrics = metrics.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    Day {
+        calls: calls.into_iter().filter(|call| call.caller != person).collect(),
+        metrics: metrics.map(|line| serde_json::from_slice(line).unwrap()).collect(),
     }
-}
-
-/// Reads definitions and reports from the bucket, as each function does when it starts.
-async fn start_functions(pipeline: &Pipeline) {
-    let definitions = format!("s3://{BUCKET}/definitions/");
-    for function in ["ingest", "stream", "analytics", "maintain"] {
-        let aws = configuration(pipeline, function);
-        let catalog = pinlake_catalog::load(Some(&definitions), &aws).await.unwrap();
-        assert_eq!(catalog.iter().count(), DATASETS.len());
-    }
-    let aws = configuration(pipeline, "analytics");
-    let reports = format!("s3://{BUCKET}/reports/");
-    Reports::load(Some(&reports), &aws).await.unwrap();
-}
-
-/// What a function's `main` finds in its environment.
-fn configuration(pipeline: &Pipeline, function: &str) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url(pipeline.s3_url())
-        .credentials_provider(signing(function))
-        .build()
 }
 
 fn signing(function: &str) -> SharedCredentialsProvider {

@@ -8,8 +8,8 @@ use crate::stack::{deployed, template, text, texts};
 
 /// Parameters with which all is deployed that need not be.
 pub(crate) const EVERYTHING: [(&str, &str); 17] = [
-    ("Definitions", "bucket"),
-    ("ReportFiles", "bucket"),
+    ("Definitions", "layer"),
+    ("ReportFiles", "layer"),
     ("ApiAuth", "API_KEY"),
     ("WebAclArn", "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/x/1"),
     ("DomainName", "events.example.com"),

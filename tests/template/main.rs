@@ -9,10 +9,12 @@
 //! | `metrics` | does the code emit each metric that an alarm or the dashboard looks at? |
 //! | `local_run` | are the local run's settings those that are deployed? |
 //!
+//! `day` is a day of the whole pipeline on this machine: the calls and the metrics that the others look at.
 //! `yaml`, `stack` and `iam` read the template as CloudFormation and IAM do, as far as the template goes; what they do not
 //! know fails the tests instead of being passed over.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod day;
 mod functions;
 mod iam;
 mod local_run;

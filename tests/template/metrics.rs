@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pinlake_dataset::Catalog;
+use pinlake_host::metrics::{ALL, Unit};
 use serde_json::Value;
 
-use crate::stack::{STACK, Stack, deployed, text};
+use crate::{
+    day::day,
+    stack::{STACK, Stack, deployed, text},
+};
 
 /// A metric that somebody looks at: its dimensions in order, and their values where they are said.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +144,88 @@ fn own_metrics_are_looked_for_where_the_functions_put_them() {
             "{metric:?}: functions' metrics have the dimensions Function, or Function and Dataset"
         );
     }
+}
+
+/// What somebody looks at, somebody tells.
+#[test]
+fn own_metrics_are_told() {
+    for metric in own(&deployed(&[])) {
+        let value = |name: &str| {
+            let found = metric.dimensions.iter().find(|(dimension, _)| dimension == name);
+            found.and_then(|(_, value)| value.as_deref())
+        };
+        let of_dataset = metric.dimensions.iter().any(|(dimension, _)| dimension == "Dataset");
+        let tellers = ALL
+            .iter()
+            .filter(|told| told.metric.name == metric.name && told.of_dataset == of_dataset);
+        let mut tellers = tellers.filter(|told| value("Function").is_none_or(|function| function == told.by.name()));
+        assert!(tellers.next().is_some(), "no function tells {metric:?}");
+    }
+}
+
+/// (Function, name, unit, whether it has a dataset) of each metric of a line.
+fn told(line: &Value) -> Vec<(String, String, String, bool)> {
+    let [directive] = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
+        panic!("{line}");
+    };
+    let dimensions = directive["Dimensions"][0].as_array().unwrap();
+    for dimension in dimensions {
+        assert!(line[text(dimension)].is_string(), "{dimension} has no value: {line}");
+    }
+    let metrics = directive["Metrics"].as_array().unwrap().iter();
+    let told = metrics.map(|metric| {
+        let name = text(&metric["Name"]);
+        assert!(line[&name].is_u64(), "{name} has no value: {line}");
+        (
+            text(&line["Function"]),
+            name,
+            text(&metric["Unit"]),
+            dimensions.len() == 2,
+        )
+    });
+    told.collect()
+}
+
+/// The list that the other tests go by is what functions really tell in the course of a day, no more and no less.
+#[test]
+fn what_is_listed_is_what_is_told() {
+    let found: BTreeSet<_> = day().metrics.iter().flat_map(told).collect();
+    let unit = |unit| match unit {
+        Unit::Count => "Count",
+        Unit::Bytes => "Bytes",
+        Unit::Milliseconds => "Milliseconds",
+    };
+    let listed = ALL.iter().map(|told| {
+        let (function, name) = (told.by.name().to_owned(), told.metric.name.to_owned());
+        (function, name, unit(told.metric.unit).to_owned(), told.of_dataset)
+    });
+    assert_eq!(found, listed.collect());
+}
+
+/// Delivered is written, skipped or quarantined; received is accepted, rejected or failed.
+#[test]
+fn sums_add_up() {
+    let mut batches = 0;
+    for line in &day().metrics {
+        let value = |name: &str| line[name].as_u64();
+        if let Some(delivered) = value("RecordsDelivered") {
+            let parts = ["RowsWritten", "RecordsSkipped", "RowsQuarantined"].map(|name| value(name).unwrap());
+            assert_eq!(delivered, parts.iter().sum::<u64>(), "{line}");
+            assert_eq!(value("ReconciliationGap"), Some(0), "{line}");
+            assert!(delivered > 0 && value("CommitTime").is_some(), "{line}");
+            batches += 1;
+        }
+        if let Some(received) = value("RecordsReceived") {
+            let parts = ["RecordsAccepted", "RecordsRejected", "RecordsFailed"].map(|name| value(name).unwrap());
+            assert_eq!(received, parts.iter().sum::<u64>(), "{line}");
+        }
+    }
+    let sum = |name: &str| day().metrics.iter().filter_map(|line| line[name].as_u64()).sum::<u64>();
+    assert!(
+        batches > 6 && sum("RowsQuarantined") > 0,
+        "the day was too quiet to say anything"
+    );
+    assert_eq!(sum("DaysReported"), 3, "the daily run was run three times");
 }
 
 #[test]

@@ -3,8 +3,6 @@
 //! A whole day is run on this machine, with each function signing as itself. Every call that arrives at the local endpoints
 //! has to be allowed by the caller's role in the template, and everything that a role allows has to have been called.
 
-mod day;
-
 use std::collections::BTreeSet;
 
 use pinlake::pipeline::keys;
@@ -12,13 +10,11 @@ use pinlake_local::Call;
 use serde_json::Value;
 
 use crate::{
+    day::day,
     functions::EVERYTHING,
     iam::{Grant, Role, call},
     stack::{STACK, Stack, deployed, text},
 };
-
-/// The parameters with which definitions and reports are read from the bucket, as the day does.
-const FROM_BUCKET: [(&str, &str); 2] = [("Definitions", "bucket"), ("ReportFiles", "bucket")];
 
 /// Roles that nobody has on this machine.
 const NOT_HERE: [(&str, &str); 2] = [
@@ -26,7 +22,7 @@ const NOT_HERE: [(&str, &str); 2] = [
     ("ApiGatewayLogWriter", "there is no API Gateway on this machine"),
 ];
 
-/// Why something is allowed that is not called in [`day`].
+/// Why something is allowed that is not called in [`day`](crate::day).
 struct Excuse {
     who: &'static str,
     actions: Vec<&'static str>,
@@ -88,20 +84,13 @@ fn role(stack: &Stack, function: &str) -> Role {
     role
 }
 
-/// Whether a call is one for definitions or reports, which are read only by a stack that keeps them in its bucket.
-fn is_for_files(call: &Call) -> bool {
-    let place = call.prefix.as_deref().unwrap_or(&call.resource);
-    ["definitions/", "reports/"].iter().any(|folder| place.contains(folder))
-}
-
 #[test]
 fn each_call_is_allowed() {
-    let calls = day::calls();
-    for (parameters, files) in [(&FROM_BUCKET[..], true), (&[], false)] {
+    let calls = &day().calls;
+    for parameters in [&[][..], &EVERYTHING] {
         let stack = deployed(parameters);
         let roles = roles(&stack);
-        let made = calls.iter().filter(|call| files || !is_for_files(call));
-        let denied = made.filter(|call| {
+        let denied = calls.iter().filter(|call| {
             let found = roles.iter().find(|(caller, ..)| *caller == call.caller);
             let (_, role, _) = found.unwrap_or_else(|| panic!("{call:?}: nobody in template.yaml is called so"));
             !role.allows(call)
@@ -117,11 +106,11 @@ fn each_call_is_allowed() {
 
 #[test]
 fn each_permission_is_used() {
-    let (calls, excuses, mut granted) = (day::calls(), excuses(), BTreeSet::new());
-    for (parameters, files) in [(&FROM_BUCKET[..], true), (&[], false), (&EVERYTHING, true)] {
+    let (calls, excuses, mut granted) = (&day().calls, excuses(), BTreeSet::new());
+    for parameters in [&[][..], &EVERYTHING] {
         let stack = deployed(parameters);
         for (caller, role, _) in roles(&stack) {
-            let own = |call: &&Call| call.caller == caller && (files || !is_for_files(call));
+            let own = |call: &&Call| call.caller == caller;
             for grant in role.grants() {
                 let is_used = calls.iter().filter(own).any(|call| grant.covers(call));
                 let excused: Vec<_> = excuses.iter().filter(|excuse| excuse.is_for(&caller, &grant)).collect();
@@ -192,7 +181,7 @@ fn each_role_belongs_to_somebody() {
 
 #[test]
 fn nobody_may_do_what_is_another_s_work() {
-    let stack = deployed(&FROM_BUCKET);
+    let stack = deployed(&[]);
     let lake = "arn:aws:s3:::pinlake";
     let object = |key: &str| format!("{lake}/{key}");
     let stream = |name: &str| format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}");
@@ -239,16 +228,6 @@ fn nobody_may_do_what_is_another_s_work() {
         for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"] {
             let asked = call(action, "arn:aws:s3:::other/tables/pin/*", None);
             assert!(!role.allows(&asked), "{caller}: {asked:?}");
-        }
-    }
-    // Definitions and reports can be read only where they are used.
-    let built_in = deployed(&[]);
-    for (caller, role, _) in roles(&built_in) {
-        for key in ["definitions/pin.toml", "reports/x.sql"] {
-            assert!(
-                !role.allows(&call("s3:GetObject", &object(key), None)),
-                "{caller} may read {key}"
-            );
         }
     }
 }
