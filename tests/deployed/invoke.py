@@ -197,9 +197,9 @@ def ingest(function: Function, store: Store) -> None:
             request = event(name)
             stream = dataset_of(request["pathParameters"]["stream"])
             outcomes = body.get("Records", [body])
-            stored[stream] += sum("ErrorCode" not in outcome for outcome in outcomes)
+            stored[stream] += sum(outcome.get("ErrorCode") is None for outcome in outcomes)
         if "produce" in name:
-            stored["user, raw"] += sum("error_code" not in offset for offset in body["offsets"])
+            stored["user, raw"] += sum(offset["error_code"] is None for offset in body["offsets"])
     if min(stored["pin"], stored["geo"], stored["user, raw"]) == 0:
         raise SystemExit(f"the events stored too little to look at: {stored}")
 
