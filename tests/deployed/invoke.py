@@ -128,7 +128,12 @@ class Function(Process):
         return answer
 
 
+# The events that were handed to a function.
+used: set[str] = set()
+
+
 def event(name: str) -> dict[str, Any]:
+    used.add(name)
     return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -301,6 +306,7 @@ def main() -> int:
         wait_for("moto", lambda: answers(other.endpoint))
         other.client().create_bucket(Bucket=BUCKET)
         on_the_lake(build, work / "moto", other)
+    check(used, {file.stem for file in EVENTS.glob("*.json")}, "events that were handed to a function")
     return 0
 
 

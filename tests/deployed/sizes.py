@@ -1,15 +1,17 @@
-"""How large each function's package is, beside its limit.
+"""How large each function's package is, beside its limit, and what it asks of the machine that it runs on.
 
-    python tests/deployed/sizes.py BUILD
+    python tests/deployed/sizes.py BUILD [FUNCTION …]
 
-BUILD is what `sam build` made, `.aws-sam/build`. A package is the binary alone, zipped, as `sam package` uploads it. Exits
-with 1 if one is larger than its limit: a function's package is downloaded and mapped before it starts.
+BUILD is what `sam build` made, `.aws-sam/build`; without names all functions are looked at. A package is the binary alone,
+zipped, as `sam package` uploads it. Exits with 1 if one is larger than its limit, since a package is downloaded and mapped
+before the function starts, or if one wants a newer C library than there is on Lambda.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -18,6 +20,12 @@ from shipped import FUNCTIONS, bootstrap
 
 # In millions of bytes.
 LIMITS = {"IngestFunction": 3, "StreamFunction": 10, "AnalyticsFunction": 25, "MaintainFunction": 25}
+
+# The minor version of glibc 2 on provided.al2023.
+GLIBC = 34
+
+# As e_machine of an ELF file says it, and as template.yaml does.
+PROCESSORS = {62: "x86_64", 183: "arm64"}
 
 
 def zipped(binary: Path) -> bytes:
@@ -34,15 +42,22 @@ def zipped(binary: Path) -> bytes:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
-    build = parser.parse_args().build
-    too_large = 0
-    print(f"{'':18} {'binary':>10} {'zipped':>10} {'limit':>10}")
-    for function in FUNCTIONS:
-        binary = bootstrap(build, function)
-        size, package = binary.stat().st_size / 1e6, len(zipped(binary)) / 1e6
-        print(f"{function:18} {size:7.1f} MB {package:7.1f} MB {LIMITS[function]:7} MB")
-        too_large += package > LIMITS[function]
-    return 1 if too_large else 0
+    parser.add_argument("functions", nargs="*", metavar="FUNCTION", default=FUNCTIONS)
+    given = parser.parse_args()
+    wrong = 0
+    print(f"{'':18} {'processor':>10} {'glibc':>6} {'binary':>10} {'zipped':>10} {'limit':>8}")
+    for function in given.functions:
+        binary = bootstrap(given.build, function)
+        content = binary.read_bytes()
+        processor = PROCESSORS.get(int.from_bytes(content[18:20], "little"), "?")
+        glibc = max((int(minor) for minor in re.findall(rb"\0GLIBC_2\.(\d+)", content)), default=0)
+        size, package = len(content) / 1e6, len(zipped(binary)) / 1e6
+        print(
+            f"{function:18} {processor:>10} {f'2.{glibc}':>6}"
+            f" {size:7.2f} MB {package:7.2f} MB {LIMITS[function]:5} MB"
+        )
+        wrong += package > LIMITS[function] or glibc > GLIBC
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
