@@ -3,10 +3,14 @@
     python tests/deployed/stack.py BUILD PINLAKE MINISTACK WORK
 
 BUILD is what `sam build` made for this machine's processor, PINLAKE the command, MINISTACK the program, WORK a folder for
-state and logs. The
-template is deployed, its loops unrolled and its SAM resources transformed by SAM's own code; then `pinlake send` posts a signed record through the API Gateway that came of it, which
-refuses one that is not signed. It must arrive in the Delta table by way of Kinesis and its event source mapping, and another
-one in the raw archive by way of Firehose. What ministack cannot make is left out, and told. Exits with 1 if a record does not arrive.
+state and logs. The template is deployed, its loops unrolled and its SAM resources transformed by SAM's own code; then
+`pinlake send` posts signed records through the API Gateway that came of it, which refuses what is not signed. One must
+arrive in the Delta table by way of Kinesis and its event source mapping, another in the raw archive by way of Firehose. The
+functions are the real packages. What ministack cannot make is left out, and told. Exits with 1 if a record does not arrive.
+
+What cannot be seen here: ministack checks neither permissions nor signatures, its event source mapping takes no partial
+answer and neither bisects nor gives up, and it does not compress raw objects. `tests/template/` looks at the permissions, the
+local run at the rest.
 """
 
 from __future__ import annotations
@@ -183,9 +187,9 @@ def main() -> int:
             listed = client("s3").list_objects_v2(Bucket=bucket, Prefix="raw/").get("Contents", [])
             for found in listed:
                 body = client("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
-                text = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-                if json.loads(text) == PIN:
-                    return found["Key"]
+                is_compressed = body.startswith(b"\x1f\x8b")
+                if json.loads(gzip.decompress(body) if is_compressed else body) == PIN:
+                    return found["Key"] + ("" if is_compressed else " (not compressed)")
             return None
 
         print(f"in the raw archive: {wait_for('the raw object', line)}")
