@@ -139,7 +139,14 @@ ASSUMPTIONS = {
 
 # Custom metrics: how many each function sends for each dataset, and the share of the hours in which it sends them.
 # One more, DaysReported, is of the whole run of `analytics`.
-METRICS = {"ingest": (5, 1.0), "stream": (10, 1.0), "analytics": (7, 1 / 24), "maintain": (4, 1.0)}
+METRICS = {
+    "ingest": (5, 1.0),
+    "stream": (10, 1.0),
+    "analytics": (7, 1 / 24),
+    "maintain": (4, 1.0),
+    # What Lambda counts of an event source mapping (`MetricsConfig`); the alarm on given-up batches looks at two of them.
+    "mapping": (6, 1.0),
+}
 # Metrics in the alarms of template.yaml, with three datasets; an expression counts each of its metrics.
 ALARMS = {
     "errors": 4,

@@ -4,6 +4,7 @@
 mod command;
 mod daily;
 mod end_to_end;
+mod log;
 mod scripted;
 mod send;
 mod support;

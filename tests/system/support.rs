@@ -43,7 +43,12 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it on any free ports and waits until it says where it listens.
     pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
-        let mut process = pinlake()
+        Self::start_as(pinlake(), state, arguments)
+    }
+
+    /// The same, by a command that may have variables and outputs of its own.
+    pub(crate) fn start_as(mut command: Command, state: &Path, arguments: &[&str]) -> Self {
+        let mut process = command
             .args(["up", "--port", "0", "--window", "100", "--state"])
             .arg(state)
             .args(arguments)
