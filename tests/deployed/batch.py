@@ -2,9 +2,10 @@
 
     python tests/deployed/batch.py BUILD [--runs N]
 
-BUILD is what `sam build` made for this machine's processor. 6 MiB of JSON full of pins, the same in each run, go through the
-runtime API into a table in a folder, so that no network is measured; each run has a table of its own. By these figures the
-packaging profile in Cargo.toml weighs size against speed. Nothing is judged but that every record was stored.
+BUILD is what `sam build` made for this machine's processor. 6 MiB of JSON full of pins, the same in each run, go
+through the runtime API into a table in a folder, so that no network is measured; each run has a table of its own. By
+these figures the packaging profile in Cargo.toml weighs size against speed. Nothing is judged but that every record was
+stored.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def main() -> int:
             rows = DeltaTable(f"{folder}/tables/pin").to_pyarrow_table().num_rows
             if json.loads(answer) != {"batchItemFailures": []} or rows != records:
                 raise SystemExit(f"{rows} of {records} records were stored: {answer.decode()}")
-    print(f"{records} records, {len(event) / 2**20:.1f} MiB of JSON; median of {given.runs} runs on {os.cpu_count()} cores")
+    size = len(event) / 2**20
+    print(f"{records} records, {size:.1f} MiB of JSON; median of {given.runs} runs on {os.cpu_count()} cores")
     print(f"  {statistics.median(times):6.1f} ms, {min(times):.1f} at best")
     print(f"  {statistics.median(seconds) * 1000:6.1f} ms of processor time")
     print(f"  {statistics.median(peaks) / 2**20:6.1f} MiB of memory at most")

@@ -3,13 +3,13 @@
     python tests/deployed/invoke.py BUILD PINLAKE WORK
 
 BUILD is what `sam build` made for this machine's processor, PINLAKE the command, WORK a folder for state and logs. The
-functions have the variables that template.yaml gives them, and talk to the services of `pinlake up`; then the three that
-work on the lake do so on moto's S3, which is not ours. Each event comes twice. Checked is what `tests/outside/cleaning.py`
-makes of the records in the events:
+functions have the variables that template.yaml gives them, and talk to the services of `pinlake up`; then the three
+that work on the lake do so on moto's S3, which is not ours. Each event comes twice. Checked is what
+`tests/outside/cleaning.py` makes of the records in the events:
 
 - ingest answers each request with success, and what it says it stored arrives in the table or in a raw object;
-- stream answers that nothing has to come again; accepted records are rows, rejected ones are in quarantine, and the second
-  delivery changes nothing;
+- stream answers that nothing has to come again; accepted records are rows, rejected ones are in quarantine, and the
+  second delivery changes nothing;
 - analytics cleans the days that its events name, once however often it is asked, and leaves a report;
 - maintain leaves every row where it was.
 
@@ -254,7 +254,8 @@ def analytics(function: Function, store: Store) -> None:
 
 def maintain(function: Function, store: Store) -> None:
     def rows() -> dict[str, int]:
-        return {f"{kind}/{dataset}": len(store.rows(kind, dataset)) for kind in ("tables", "quarantine") for dataset in DATASETS}
+        kinds = ("tables", "quarantine")
+        return {f"{kind}/{dataset}": len(store.rows(kind, dataset)) for kind in kinds for dataset in DATASETS}
 
     before = rows()
     for _ in range(2):
@@ -282,7 +283,8 @@ def main() -> int:
     given = parser.parse_args()
     build, work = given.build.resolve(), given.work.resolve()
 
-    command: list[str | Path] = [given.pinlake.resolve(), "up", "--port", "0", "--state", work / "state", "--raw-interval", "1"]
+    command: list[str | Path] = [given.pinlake.resolve(), "up", "--port", "0", "--state", work / "state"]
+    command += ["--raw-interval", "1"]
     with Process(command, work / "up.log") as up:
         wait_for("`pinlake up`", lambda: "Ctrl-C stops it" in up.said())
         services = {words[0]: words[1] for words in map(str.split, up.said().splitlines()) if len(words) > 1}

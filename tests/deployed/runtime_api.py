@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
         self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + 900) * 1000)))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:000000000000:function:function")
+        self.send_header("Lambda-Runtime-Invoked-Function-Arn", f"arn:aws:lambda:{REGION}:000000000000:function:any")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(event)))
         self.end_headers()

@@ -83,7 +83,9 @@ class Process:
             )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for sign in (signal.SIGINT, signal.SIGKILL):
             try:
                 os.killpg(self.process.pid, sign)

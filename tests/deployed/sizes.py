@@ -2,9 +2,9 @@
 
     python tests/deployed/sizes.py BUILD [FUNCTION …]
 
-BUILD is what `sam build` made, `.aws-sam/build`; without names all functions are looked at. A package is the binary alone,
-zipped, as `sam package` uploads it. Exits with 1 if one is larger than its limit, since a package is downloaded and mapped
-before the function starts, or if one wants a newer C library than there is on Lambda.
+BUILD is what `sam build` made, `.aws-sam/build`; without names all functions are looked at. A package is the binary
+alone, zipped, as `sam package` uploads it. Exits with 1 if one is larger than its limit, since a package is downloaded
+and mapped before the function starts, or if one wants a newer C library than there is on Lambda.
 """
 
 from __future__ import annotations

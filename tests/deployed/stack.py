@@ -2,15 +2,16 @@
 
     python tests/deployed/stack.py BUILD PINLAKE MINISTACK WORK
 
-BUILD is what `sam build` made for this machine's processor, PINLAKE the command, MINISTACK the program, WORK a folder for
-state and logs. The template is deployed, its loops unrolled and its SAM resources transformed by SAM's own code; then
-`pinlake send` posts signed records through the API Gateway that came of it, which refuses what is not signed. One must
-arrive in the Delta table by way of Kinesis and its event source mapping, another in the raw archive by way of Firehose. The
-functions are the real packages. What ministack cannot make is left out, and told. Exits with 1 if a record does not arrive.
+BUILD is what `sam build` made for this machine's processor, PINLAKE the command, MINISTACK the program, WORK a folder
+for state and logs. The template is handed over as `sam deploy` does; ministack unrolls its loops and transforms its SAM
+resources by SAM's own translator. Then `pinlake send` posts signed records through the API Gateway that came of it,
+which refuses what nobody signed. One must arrive in the Delta table by way of Kinesis and its event source mapping,
+another in the raw archive by way of Firehose. The functions are the real packages. What ministack cannot make is left
+out, and told. Exits with 1 if a record does not arrive.
 
-What cannot be seen here: ministack checks neither permissions nor signatures, its event source mapping takes no partial
-answer and neither bisects nor gives up, and it does not compress raw objects. `tests/template/` looks at the permissions, the
-local run at the rest.
+What cannot be seen here: as it is started, ministack verifies neither signatures nor permissions; its event source
+mapping takes no partial answer and neither bisects nor gives up; its raw objects are not compressed. `tests/template/`
+holds the permissions, the local run the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +40,12 @@ from sizes import zipped
 PACKAGES = "packages"
 KEYS = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": REGION}
 
-PIN = {"index": 7528, "unique_id": "fbe53c66-3442-4773-b19e-d3ec6f54dddf", "title": "By way of a stack", "category": "art"}
+PIN = {
+    "index": 7528,
+    "unique_id": "fbe53c66-3442-4773-b19e-d3ec6f54dddf",
+    "title": "By way of a stack",
+    "category": "art",
+}
 
 
 def left_out(resource: dict[str, Any]) -> str | None:
@@ -71,8 +77,8 @@ def makeable(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def template(build: Path, client: Any) -> str:
-    """The template as `sam deploy` hands it to CloudFormation, which makes its transforms: with packages in a bucket, and
-    here without what is left out."""
+    """The template as `sam deploy` hands it to CloudFormation, which makes its transforms: with packages in a bucket,
+    and here without what is left out."""
     whole = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
     for function in FUNCTIONS:
         key = f"{function}.zip"
@@ -168,8 +174,8 @@ def main() -> int:
             raise SystemExit(f"a request that nobody signed was answered {refused}")
         (work / "pin.jsonl").write_text(json.dumps(PIN) + "\n", encoding="utf-8")
         for via in ("streams", "topics"):
-            command = [given.pinlake, "send", "--sign", "--to", url, "--via", via, "--dataset", "pin", work / "pin.jsonl"]
-            subprocess.run([*command, "--tries", "2"], env=env | KEYS, check=True)
+            command = [given.pinlake, "send", "--sign", "--tries", "2", "--to", url, "--via", via, "--dataset", "pin"]
+            subprocess.run([*command, work / "pin.jsonl"], env=env | KEYS, check=True)
         bucket = outputs["LakeUri"].removeprefix("s3://")
 
         def row() -> Any:

@@ -2,10 +2,10 @@
 
     python tests/deployed/start_up.py BUILD [--runs N]
 
-BUILD is what `sam build` made for this machine's processor. The runtime API is served here, on loopback: the time ends when
-the function asks it for the first event. That is what a cold start costs beside what Lambda itself needs; definitions and
-reports are those compiled in, and no AWS service is asked anything. Prints the median of the runs; nothing is judged, since
-a machine's mood is not the program's.
+BUILD is what `sam build` made for this machine's processor. The runtime API is served here, on loopback: the time ends
+when the function asks it for the first event. That is what a cold start costs beside what Lambda itself needs;
+definitions and reports are those compiled in, and no AWS service is asked anything. Prints the median of the runs;
+nothing is judged, since a machine's mood is not the program's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 //! Makes a lake of many small files and keeps it up: what that takes of time and, on Linux, of memory.
 //!
 //! ```text
-//! cargo run --release -p pinlake-maintain --example small_files -- [FOLDER [FILES [ROWS]]]
+//! cargo run --profile bench -p pinlake-maintain --example small_files -- [FOLDER [FILES [ROWS]]]
 //! ```
 //!
 //! The lake in FOLDER (a temporary one by default) is then for other readers: `tests/outside/maintained.py FOLDER`.

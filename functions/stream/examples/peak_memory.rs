@@ -1,7 +1,7 @@
 //! The most memory that one full event takes: 6 MB of JSON, as much as Lambda delivers, through a handler into a table.
 //!
 //! ```text
-//! cargo run --release -p pinlake-stream --example peak_memory
+//! cargo run --profile bench -p pinlake-stream --example peak_memory
 //! ```
 //!
 //! Linux only: reads `VmHWM`, the kernel's own high-water mark, in `/proc/self/status`. Target: at most 96 MiB.
