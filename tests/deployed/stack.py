@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import io
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,14 @@ def makeable(resources: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def zipped_folder(folder: Path) -> bytes:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    return package.getvalue()
+
+
 def template(build: Path, client: Any) -> str:
     """The template as `sam deploy` hands it to CloudFormation, which makes its transforms: with packages in a bucket,
     and here without what is left out."""
@@ -84,6 +94,12 @@ def template(build: Path, client: Any) -> str:
         key = f"{function}.zip"
         client("s3").put_object(Bucket=PACKAGES, Key=key, Body=zipped(bootstrap(build, function)))
         whole["Resources"][function]["Properties"]["CodeUri"] = {"Bucket": PACKAGES, "Key": key}
+    for layer in (made for made in whole["Resources"].values() if isinstance(made, dict)):
+        if layer["Type"] == "AWS::Serverless::LayerVersion":
+            folder = layer["Properties"]["ContentUri"]
+            key = f"{folder.strip('/')}.zip"
+            client("s3").put_object(Bucket=PACKAGES, Key=key, Body=zipped_folder(ROOT / folder))
+            layer["Properties"]["ContentUri"] = {"Bucket": PACKAGES, "Key": key}
     whole["Resources"] = makeable(whole["Resources"])
     # Its import of OpenAPI does not know the word for any method.
     print("told otherwise: routes with x-amazon-apigateway-any-method have GET, POST and PUT each")
