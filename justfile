@@ -56,7 +56,7 @@ bench *args:
 
 # the peak of memory on the largest event
 memory:
-    cargo run --release --locked -p pinlake-stream --example peak_memory
+    cargo run --profile bench --locked -p pinlake-stream --example peak_memory
 
 # which JSON parser?
 parsers:

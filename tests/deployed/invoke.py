@@ -11,7 +11,8 @@ that work on the lake do so on moto's S3, which is not ours. Each event comes tw
 - stream answers that nothing has to come again; accepted records are rows, rejected ones are in quarantine, and the
   second delivery changes nothing;
 - analytics cleans the days that its events name, once however often it is asked, and leaves a report;
-- maintain leaves every row where it was.
+- maintain leaves every row where it was;
+- each writes metrics and log lines that CloudWatch can read.
 
 Exits with 1 and says where the difference is if there is one.
 """
@@ -38,7 +39,7 @@ from botocore.config import Config
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from shipped import EVENTS, REGION, ROOT, Process, answers, bootstrap, free_port, variables, wait_for
+from shipped import EVENTS, REGION, ROOT, STACK, Process, answers, bootstrap, free_port, variables, wait_for
 
 sys.path.append(str(ROOT / "tests" / "outside"))
 from cleaning import Reject, clean  # noqa: E402
@@ -126,6 +127,16 @@ class Function(Process):
         if isinstance(answer, dict) and "errorType" in answer:
             raise SystemExit(f"the function failed: {answer}\n{self.said()[-4000:]}")
         return answer
+
+    def check_output(self) -> None:
+        """That what it wrote is what CloudWatch reads: metrics in this stack's namespace, and lines with a request's id."""
+        lines = [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
+        metrics = [directive for line in lines for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])]
+        namespaces = {directive["Namespace"] for directive in metrics}
+        check(namespaces, {f"Pinlake/{STACK}"}, "where the metrics go")
+        with_id = [line for line in lines if line.get("span", {}).get("requestId")]
+        if not with_id:
+            raise SystemExit(f"no log line holds the id of its request: {lines[:3]}")
 
 
 # The events that were handed to a function.
@@ -273,6 +284,7 @@ def on_the_lake(build: Path, work: Path, store: Store) -> None:
     for name, handle in (("StreamFunction", stream), ("AnalyticsFunction", analytics), ("MaintainFunction", maintain)):
         with Function(build, name, work, store.lake, env) as function:
             handle(function, store)
+            function.check_output()
 
 
 def main() -> int:
@@ -297,6 +309,7 @@ def main() -> int:
         }
         with Function(build, "IngestFunction", work, local.lake, env) as function:
             ingest(function, local)
+            function.check_output()
         # Beside the lake of `pinlake up`, which has its own functions at work.
         local.prefix = "shipped/"
         on_the_lake(build, work / "up", local)

@@ -36,9 +36,13 @@ def variables(function: str, bucket: str) -> dict[str, str]:
     template = expand((ROOT / "template.yaml").read_text(encoding="utf-8"), {"AWS::StackName": STACK})
     of_all = template["Globals"]["Function"]["Environment"]["Variables"]
     own = template["Resources"][function]["Properties"]["Environment"]["Variables"]
-    # Of what all functions have, the rest is empty unless a parameter says otherwise.
-    texts = {name: value for name, value in (of_all | own).items() if isinstance(value, str)}
-    return {name: value.replace("${Lake}", bucket) for name, value in texts.items()}
+    def text(value: Any) -> str | None:
+        # Of what all functions have, the rest is empty unless a parameter says otherwise.
+        text = value.get("Fn::Sub") if isinstance(value, dict) else value
+        return text and text.replace("${Lake}", bucket).replace("${AWS::StackName}", STACK)
+
+    texts = {name: text(value) for name, value in (of_all | own).items()}
+    return {name: text for name, text in texts.items() if text}
 
 
 def free_port() -> int:
