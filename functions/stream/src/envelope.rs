@@ -80,9 +80,13 @@ pub enum EnvelopeError {
 }
 
 impl Record<'_> {
-    /// The payload's size once it is decoded, give or take two bytes of padding.
+    /// The payload's size once it is decoded; near it if it is no base64.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.data.as_ref().map_or(0, |text| text.len() / 4 * 3)
+        let size = |text: &str| {
+            let padding = text.bytes().rev().take(2).take_while(|byte| *byte == b'=').count();
+            (text.len() / 4 * 3).saturating_sub(padding)
+        };
+        self.data.as_deref().map_or(0, size)
     }
 
     /// Decodes the payload into `buffer`, which is cleared first.
@@ -339,6 +343,16 @@ mod tests {
             (records[2].payload(&mut buffer), buffer.as_slice()),
             (Ok(()), &b"Hello"[..])
         );
+    }
+
+    #[test]
+    fn a_size_is_that_of_the_payload() {
+        let event = kinesis_event(&["", "SGVsbA==", "SGVsbG8=", "SGVsbG8h"], "1");
+        let Event::Kinesis(portions) = decode(event.as_bytes()).unwrap() else {
+            panic!("no kinesis event")
+        };
+        let sizes: Vec<_> = portions[0].records.iter().map(Record::size_bytes).collect();
+        assert_eq!(sizes, [0, 4, 5, 6]);
     }
 
     #[test]

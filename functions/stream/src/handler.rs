@@ -145,9 +145,11 @@ impl Handler {
                 self.metrics
                     .tell(Some(dataset), &[shard], &stored.values(portion, began.elapsed()));
             }
-            Err(_) => self
-                .metrics
-                .tell(Some(dataset), &[shard], &[(metrics::BATCHES_FAILED, 1)]),
+            Err(_) => {
+                let age = (metrics::ITERATOR_AGE, millis(age(portion, now)));
+                self.metrics
+                    .tell(Some(dataset), &[shard], &[age, (metrics::BATCHES_FAILED, 1)]);
+            }
         }
         outcome.map(|_| ())
     }

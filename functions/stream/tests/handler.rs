@@ -6,11 +6,15 @@
 #[allow(dead_code)]
 mod store;
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use arrow::array::{AsArray, RecordBatch};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName};
+use pinlake_host::metrics::{Metrics, Teller};
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, REASON, describe, read_table};
 use pinlake_stream::{Error, Handler, Settings};
 use serde_json::{Value, json, value::RawValue};
@@ -67,6 +71,37 @@ impl Place {
             .collect();
         numbers.sort_unstable();
         numbers
+    }
+}
+
+/// What is written, line by line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn metrics(&self) -> Metrics {
+        let output = self.clone();
+        Metrics::to(Teller::Stream, "Pinlake", move || output.clone())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn read(&self) -> Vec<Value> {
+        let text = self.text();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -309,4 +344,49 @@ async fn the_sample_events_are_stored() {
         }
         assert_eq!(stored, delivered, "{file}");
     }
+}
+
+#[tokio::test]
+async fn metrics_tell_what_becomes_of_a_batch() {
+    let (place, told) = (Place::in_memory(), Lines::default());
+    let handler = place.handler().with_metrics(told.metrics());
+    invoke(&handler, event(1..=9)).await.unwrap();
+    // 5 to 9 again, and three new ones: 12 is bad.
+    invoke(&handler, event(5..=12)).await.unwrap();
+    let lines = told.read();
+    let counts = |line: &Value| {
+        [
+            "RecordsDelivered",
+            "RowsWritten",
+            "RecordsSkipped",
+            "RowsQuarantined",
+            "ReconciliationGap",
+            "BatchesFailed",
+            "CommitConflicts",
+        ]
+        .map(|name| line[name].as_u64().unwrap())
+    };
+    assert_eq!(
+        lines.iter().map(counts).collect::<Vec<_>>(),
+        [[9, 6, 0, 3, 0, 0, 0], [8, 2, 5, 1, 0, 0, 0]]
+    );
+    let bytes: usize = (1..=9).map(|number| user(number).len()).sum();
+    assert_eq!(lines[0]["BatchBytes"], bytes);
+    assert_eq!(lines[0]["Dataset"], "user");
+    assert_eq!(lines[0]["shard"], "shardId-000000000000");
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_again_is_told_with_its_age() {
+    let (place, told) = (Place::in_memory(), Lines::default());
+    let handler = place.handler().with_metrics(told.metrics());
+    place.store.fail("tables/user/ingest_date", Fault::Refuse);
+    assert_eq!(invoke(&handler, event(1..=2)).await.unwrap(), [1]);
+    let lines = told.read();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["BatchesFailed"], 1);
+    // The records are of December 2018.
+    let year_ms = 365 * 24 * 3600 * 1000;
+    assert!(lines[0]["IteratorAge"].as_u64().unwrap() > 5 * year_ms, "{lines:?}");
+    assert_eq!(lines[0].get("RowsWritten"), None, "nothing is known of its rows");
 }
