@@ -3,8 +3,9 @@
 //! Each function's settings are its own; how a variable is read and what is said of a wrong one is the same in all. Knows
 //! neither AWS's SDK nor the lake, so that `ingest`, which has to stay small, can use it too.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod invocation;
 mod logging;
 pub mod metrics;
 mod variables;

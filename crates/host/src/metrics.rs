@@ -4,9 +4,10 @@
 //! |---|---|---|
 //! | `METRICS_NAMESPACE` | `Pinlake` | the namespace of the metrics, so that stacks do not mix |
 //!
-//! A line is written at once and before the function answers: Lambda stops a function between two events, and what it had
-//! only put into a queue by then could be lost. A metric's dimensions are `Function` and, where it is of one dataset,
-//! `Dataset`. Each pair of values costs money, so `Dataset` is a name of the catalog and never what a caller made up.
+//! A line is written at once and before the function answers: Lambda stops a function between two events, and what it
+//! had only put into a queue by then could be lost. It holds the `request_id` of the invocation, as log lines do. A
+//! metric's dimensions are `Function` and, where it is of one dataset, `Dataset`. Each pair of values costs money, so
+//! `Dataset` is a name of the catalog and never what a caller made up.
 //!
 //! What all functions tell is listed here once ([`ALL`]): the alarms and the dashboard of `template.yaml` are held against
 //! it. The sum rule is one of them: what was delivered was written, or skipped because an earlier delivery had stored it,
@@ -23,6 +24,8 @@ use metrique_writer::{
 };
 use metrique_writer_format_emf::{Emf, EntryDimensions};
 use pinlake_dataset::DatasetName;
+
+use crate::invocation::Invocation;
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +185,7 @@ impl Metrics {
     pub fn tell(&self, dataset: Option<&DatasetName>, properties: &[(&'static str, String)], values: &[(Metric, u64)]) {
         self.sink.append_any(Line {
             at: SystemTime::now(),
+            invocation: Invocation::current(),
             function: self.teller.name(),
             dataset: dataset.map(ToString::to_string),
             properties: properties.to_vec(),
@@ -193,6 +197,7 @@ impl Metrics {
 /// A line of the log.
 struct Line {
     at: SystemTime,
+    invocation: Option<Invocation>,
     function: &'static str,
     dataset: Option<String>,
     properties: Vec<(&'static str, String)>,
@@ -213,6 +218,9 @@ impl Entry for Line {
         writer.value(FUNCTION, self.function);
         if let Some(dataset) = &self.dataset {
             writer.value(DATASET, dataset.as_str());
+        }
+        for (name, text) in self.invocation.iter().flat_map(Invocation::properties) {
+            writer.value(name, text);
         }
         for (name, text) in &self.properties {
             writer.value(*name, text.as_str());
@@ -247,33 +255,19 @@ impl Value for Measured {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use serde_json::{Value as Json, json};
 
     use super::*;
-
-    /// What is written, line by line.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::{
+        Logging,
+        invocation::tests::{Lines, invocation},
+    };
 
     fn told(tell: impl FnOnce(&Metrics)) -> Vec<Json> {
         let lines = Lines::default();
         let output = lines.clone();
         tell(&Metrics::to(Teller::Stream, "Pinlake/shop", move || output.clone()));
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines.read()
     }
 
     /// The form is that of AWS's specification of the embedded metric format.
@@ -324,5 +318,28 @@ mod tests {
         );
         assert!(lines[0].get("Dataset").is_none());
         assert_eq!(lines[1]["DaysReported"], 0, "none is a value, too");
+    }
+
+    #[test]
+    fn a_line_says_whose_invocation_it_is_of() {
+        let lines = told(|metrics| {
+            tracing::dispatcher::with_default(&Logging::default().to(io::sink), || {
+                let _invocation = invocation("5f2c").entered();
+                let _inner = tracing::info_span!("inner").entered();
+                metrics.tell(None, &[], &[(DAYS_REPORTED, 1)]);
+            });
+            metrics.tell(None, &[], &[(DAYS_REPORTED, 1)]);
+        });
+        assert_eq!(
+            (&lines[0]["request_id"], &lines[0]["xray_trace_id"]),
+            (&json!("5f2c"), &json!("Root=1"))
+        );
+        let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+        assert_eq!(
+            dimensions,
+            &json!([["Function"]]),
+            "each id would be a metric of its own"
+        );
+        assert_eq!(lines[1].get("request_id"), None);
     }
 }

@@ -14,11 +14,15 @@ use std::{
 use arrow::array::{AsArray, RecordBatch};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName};
-use pinlake_host::metrics::{Metrics, Teller};
+use pinlake_host::{
+    LogFormat, Logging,
+    metrics::{Metrics, Teller},
+};
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, REASON, describe, read_table};
 use pinlake_stream::{Error, Handler, Settings};
 use serde_json::{Value, json, value::RawValue};
 use store::{Fault, Watched};
+use tracing::Instrument as _;
 
 const NUMBER: u128 = 49_590_338_271_490_256_608_559_692;
 
@@ -389,4 +393,49 @@ async fn a_batch_that_comes_again_is_told_with_its_age() {
     let year_ms = 365 * 24 * 3600 * 1000;
     assert!(lines[0]["IteratorAge"].as_u64().unwrap() > 5 * year_ms, "{lines:?}");
     assert_eq!(lines[0].get("RowsWritten"), None, "nothing is known of its rows");
+}
+
+/// As on Lambda, with all that our own crates log.
+#[tokio::test]
+async fn lines_tell_their_invocation_and_no_payload() {
+    const MARK: &str = "payload-7f3a";
+    let (place, told, logged) = (Place::in_memory(), Lines::default(), Lines::default());
+    let handler = place.handler().with_metrics(told.metrics());
+    let output = logged.clone();
+    let logging = Logging {
+        format: LogFormat::Json,
+        filter: "info,pinlake_dataset=trace,pinlake_lake=trace,pinlake_stream=trace".to_owned(),
+    };
+    let _logging = tracing::dispatcher::set_default(&logging.to(move || output.clone()));
+    let mut context = lambda_runtime::Context::default();
+    context.request_id = "5f2c".to_owned();
+    let span = lambda_runtime::layers::trace::request_span(&context);
+    let payloads = [
+        user(1).replace("Zoë", MARK),
+        json!({"ind": MARK, "first_name": MARK, MARK: MARK}).to_string(),
+        format!("{{\"ind\": 3, \"first_name\": \"{MARK}"),
+        MARK.to_owned(),
+    ];
+    let mut records: Vec<_> = payloads
+        .iter()
+        .zip(1..)
+        .map(|(payload, number)| record("user", number, &base64(payload)))
+        .collect();
+    records.push(record("user", 5, &format!("%{MARK}%")));
+    let stored = invoke(&handler, json!({ "Records": records }))
+        .instrument(span.clone())
+        .await;
+    assert_eq!(stored.unwrap(), [0_u128; 0]);
+    place.store.fail("tables/user/ingest_date", Fault::Refuse);
+    let again = json!({"Records": [record("user", 6, &base64(&payloads[0]))]});
+    assert_eq!(invoke(&handler, again).instrument(span).await.unwrap(), [6]);
+
+    let lines = [told.read(), logged.read()].concat();
+    for message in ["batch stored", "batch not stored"] {
+        assert!(lines.iter().any(|line| line["message"] == message), "{lines:#?}");
+    }
+    for line in &lines {
+        assert_eq!(line["request_id"], "5f2c", "{line}");
+        assert!(!line.to_string().contains(MARK), "{line}");
+    }
 }
