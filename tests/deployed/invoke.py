@@ -134,7 +134,7 @@ class Function(Process):
         metrics = [directive for line in lines for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])]
         namespaces = {directive["Namespace"] for directive in metrics}
         check(namespaces, {f"Pinlake/{STACK}"}, "where the metrics go")
-        with_id = [line for line in lines if line.get("span", {}).get("requestId")]
+        with_id = [line for line in lines if line.get("request_id")]
         if not with_id:
             raise SystemExit(f"no log line holds the id of its request: {lines[:3]}")
 

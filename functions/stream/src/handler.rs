@@ -135,15 +135,13 @@ impl Handler {
         lane: &Mutex<Lane>,
         now: DateTime<Utc>,
     ) -> Result<(), NotLanded> {
-        let began = Instant::now();
         let outcome = land(portion, lane, now).await;
         let shard = ("shard", portion.source.partition().to_owned());
         match &outcome {
             Ok(None) => {}
             Ok(Some(stored)) => {
                 stored.report(portion, dataset);
-                self.metrics
-                    .tell(Some(dataset), &[shard], &stored.values(portion, began.elapsed()));
+                self.metrics.tell(Some(dataset), &[shard], &stored.values(portion));
             }
             Err(_) => {
                 let age = (metrics::ITERATOR_AGE, millis(age(portion, now)));
@@ -164,6 +162,7 @@ struct Stored {
     rejected: usize,
     size_bytes: usize,
     age: Duration,
+    took: Duration,
     landed: Landed,
 }
 
@@ -174,8 +173,10 @@ async fn land(portion: &Portion<'_>, lane: &Mutex<Lane>, now: DateTime<Utc>) -> 
         return Ok(None);
     };
     let (accepted, rejected) = (batch.rows.len(), batch.rejected.len());
+    let began = Instant::now();
     let landed = store(landing, portion, batch, now).await?;
     Ok(Some(Stored {
+        took: began.elapsed(),
         accepted,
         rejected,
         size_bytes: portion.records.iter().map(Record::size_bytes).sum(),
@@ -218,13 +219,14 @@ impl Stored {
             conflicts = table.conflicts + quarantine.conflicts,
             size_bytes = table.size_bytes + quarantine.size_bytes,
             age_ms = millis(self.age),
+            took_ms = millis(self.took),
             version = table.version,
             "batch stored"
         );
     }
 
     /// The same as metrics. What was delivered is counted in the event, what became of it in the commits.
-    fn values(&self, portion: &Portion<'_>, took: Duration) -> Vec<(metrics::Metric, u64)> {
+    fn values(&self, portion: &Portion<'_>) -> Vec<(metrics::Metric, u64)> {
         let Landed { table, quarantine } = self.landed;
         let (delivered, skipped) = (portion.records.len(), table.skipped + quarantine.skipped);
         let settled = table.written + skipped + quarantine.written;
@@ -234,7 +236,7 @@ impl Stored {
             (metrics::RECORDS_SKIPPED, skipped as u64),
             (metrics::ROWS_QUARANTINED, quarantine.written as u64),
             (metrics::RECONCILIATION_GAP, delivered.abs_diff(settled) as u64),
-            (metrics::COMMIT_TIME, millis(took)),
+            (metrics::COMMIT_TIME, millis(self.took)),
             (
                 metrics::COMMIT_CONFLICTS,
                 u64::from(table.conflicts + quarantine.conflicts),
