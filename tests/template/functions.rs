@@ -19,7 +19,7 @@ pub(crate) const EVERYTHING: [(&str, &str); 17] = [
     ("KafkaClusterArn", KAFKA_CLUSTER),
     ("KmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/1"),
     ("RawExpiryDays", "400"),
-    ("ReserveConcurrency", "off"),
+    ("ReserveConcurrency", "on"),
     ("ApiGatewayLogRole", "exists"),
     ("RawColdDays", "0"),
     ("ResultExpiryDays", "0"),

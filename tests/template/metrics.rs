@@ -59,6 +59,8 @@ impl Metric {
             .map(|(name, value)| (name, value.trim_matches('"').to_owned()))
             .collect();
         let (namespace, dimensions) = schema.split_once(',').unwrap();
+        // What has more than letters in it has to be quoted.
+        let namespace = namespace.trim_matches('"');
         let dimensions: Vec<_> = dimensions
             .split(',')
             .map(|name| (name.to_owned(), terms.get(name).cloned()))
@@ -283,7 +285,7 @@ fn metrics_are_read_as_cloudwatch_reads_them() {
     let entry = serde_json::json!(["AWS/SQS", "Visible", "QueueName", "q", {"stat": "Sum"}]);
     let of_widget = Metric::of_widget(entry.as_array().unwrap());
     assert_eq!(of_widget.dimensions, [("QueueName".to_owned(), Some("q".to_owned()))]);
-    let search = r#"SEARCH('{Pinlake/x,Function,Dataset} Function="stream" MetricName="RowsWritten"', 'Sum')"#;
+    let search = r#"SEARCH('{"Pinlake/x",Function,Dataset} Function="stream" MetricName="RowsWritten"', 'Sum')"#;
     let expected = Metric {
         namespace: "Pinlake/x".into(),
         name: "RowsWritten".into(),
