@@ -46,6 +46,9 @@ clients: (ci "clients")
 # rows from a real PostgreSQL and MariaDB
 databases: (ci "databases")
 
+# what is shipped, run as AWS runs it
+packages: (ci "packages")
+
 # the memory that a day of 2 GB takes
 large-day *args:
     benches/large_day.sh {{args}}
