@@ -24,7 +24,7 @@ mod triggers;
 
 use std::{
     collections::BTreeSet,
-    fmt, fs, io,
+    fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,7 +34,10 @@ use std::{
 use anyhow::{Context, Result};
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use pinlake_dataset::Catalog;
-use pinlake_host::metrics::{Metrics, Teller};
+use pinlake_host::{
+    Lines,
+    metrics::{Metrics, Teller},
+};
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
     Call, Calls, Destination, Server,
@@ -82,24 +85,7 @@ pub struct Options {
     /// How long delivery streams gather a raw object, 0 to 900 whole seconds.
     pub raw_interval: Duration,
     /// Where the functions tell their metrics; nowhere when `None`.
-    pub metrics: Option<MetricsOutput>,
-}
-
-/// Opens what the functions' metrics are written to, a line at a time.
-#[derive(Clone)]
-pub struct MetricsOutput(Arc<dyn Fn() -> Box<dyn io::Write + Send> + Send + Sync>);
-
-impl MetricsOutput {
-    /// Opens it so.
-    pub fn new(open: impl Fn() -> Box<dyn io::Write + Send> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(open))
-    }
-}
-
-impl fmt::Debug for MetricsOutput {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("MetricsOutput")
-    }
+    pub metrics: Option<Lines>,
 }
 
 impl Options {
@@ -120,7 +106,7 @@ impl Options {
     fn metrics(&self, teller: Teller) -> Metrics {
         match self.metrics.clone() {
             None => Metrics::silent(teller),
-            Some(MetricsOutput(open)) => Metrics::to(teller, "Pinlake", move || open()),
+            Some(lines) => Metrics::to(teller, "Pinlake", move || lines.clone()),
         }
     }
 }

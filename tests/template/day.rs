@@ -2,21 +2,17 @@
 //! bad ones among them, every other request that the API takes, the daily run and its repeat, and upkeep that finds
 //! something to do.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Arc, LazyLock, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
 use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
 use chrono::{DateTime, TimeDelta, Utc};
 use pinlake::{
     client::{Client, Outcome, Via},
-    pipeline::{BUCKET, MetricsOutput, Options, Pipeline, keys},
+    pipeline::{BUCKET, Options, Pipeline, keys},
     rows::{DATASETS, Rows},
 };
 use pinlake_dataset::Catalog;
+use pinlake_host::Lines;
 use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{Call, s3};
 use serde_json::{Value, json};
@@ -39,30 +35,14 @@ pub(crate) fn day() -> &'static Day {
     &DAY
 }
 
-/// Lines that are kept as they are written.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn run() -> Day {
     let state = tempfile::tempdir().unwrap();
     let lines = Lines::default();
-    let told = lines.clone();
     let pipeline = Pipeline::start(Options {
         // What is bad is to reach the quarantine.
         validate: false,
         window: Duration::from_millis(50),
-        metrics: Some(MetricsOutput::new(move || Box::new(told.clone()))),
+        metrics: Some(lines.clone()),
         ..Options::anywhere(state.path())
     })
     .await
@@ -88,11 +68,9 @@ async fn run() -> Day {
     pipeline.stop().await;
     // Nobody's: whoever sits at this machine.
     let person = s3::Credentials::default().access_key_id;
-    let metrics = lines.0.lock().unwrap().clone();
-    let metrics = metrics.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     Day {
         calls: calls.into_iter().filter(|call| call.caller != person).collect(),
-        metrics: metrics.map(|line| serde_json::from_slice(line).unwrap()).collect(),
+        metrics: lines.json().unwrap(),
     }
 }
 

@@ -81,35 +81,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Remember {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use lambda_runtime::layers::trace::request_span;
-    use serde_json::Value;
-
-    /// What is written, line by line.
-    #[derive(Clone, Default)]
-    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Lines {
-        pub(crate) fn read(&self) -> Vec<Value> {
-            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-        }
-    }
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// The span that the Lambda runtime opens.
     pub(crate) fn invocation(request_id: &str) -> tracing::Span {

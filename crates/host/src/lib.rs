@@ -6,12 +6,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod invocation;
+mod lines;
 mod logging;
 pub mod metrics;
 mod variables;
 
 use std::error::Error;
 
+pub use lines::Lines;
 pub use logging::{LogFormat, Logging};
 pub use metrics::Metrics;
 pub use variables::{SettingsError, Variables};

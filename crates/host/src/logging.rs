@@ -161,7 +161,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::invocation::tests::{Lines, invocation};
+    use crate::{Lines, invocation::tests::invocation};
 
     const LINE: u8 = 7;
 
@@ -184,13 +184,14 @@ mod tests {
         assert_eq!(logging("RUST_LOG", "debug").unwrap().filter, "debug");
         assert_eq!(logging("LOG_FORMAT", "xml").unwrap_err().variable, "LOG_FORMAT");
     }
+
     /// The line that is logged so, read as JSON.
     fn logged(log: impl FnOnce()) -> Value {
         let lines = Lines::default();
         let output = lines.clone();
         tracing::dispatcher::with_default(&Logging::default().to(move || output.clone()), log);
-        let [line] = &lines.read()[..] else {
-            panic!("{:?}", lines.read())
+        let [line] = &lines.json().unwrap()[..] else {
+            panic!("{:?}", lines.json().unwrap())
         };
         line.clone()
     }
@@ -225,7 +226,7 @@ mod tests {
             tracing::trace!("not told");
             tracing::error!(target: "deltalake_core", "not told");
         });
-        let lines = lines.read();
+        let lines = lines.json().unwrap();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0]["request_id"], "5f2c");
     }

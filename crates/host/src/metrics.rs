@@ -258,16 +258,13 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::{
-        Logging,
-        invocation::tests::{Lines, invocation},
-    };
+    use crate::{Lines, Logging, invocation::tests::invocation};
 
     fn told(tell: impl FnOnce(&Metrics)) -> Vec<Json> {
         let lines = Lines::default();
         let output = lines.clone();
         tell(&Metrics::to(Teller::Stream, "Pinlake/shop", move || output.clone()));
-        lines.read()
+        lines.json().unwrap()
     }
 
     /// The form is that of AWS's specification of the embedded metric format.

@@ -6,16 +6,13 @@
 #[allow(dead_code)]
 mod store;
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName};
 use pinlake_host::{
-    LogFormat, Logging,
+    Lines, LogFormat, Logging,
     metrics::{Metrics, Teller},
 };
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, REASON, describe, read_table};
@@ -78,35 +75,10 @@ impl Place {
     }
 }
 
-/// What is written, line by line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn metrics(&self) -> Metrics {
-        let output = self.clone();
-        Metrics::to(Teller::Stream, "Pinlake", move || output.clone())
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn read(&self) -> Vec<Value> {
-        let text = self.text();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Metrics that are told to lines.
+fn metrics_to(lines: &Lines) -> Metrics {
+    let output = lines.clone();
+    Metrics::to(Teller::Stream, "Pinlake", move || output.clone())
 }
 
 fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
@@ -353,11 +325,11 @@ async fn the_sample_events_are_stored() {
 #[tokio::test]
 async fn metrics_tell_what_becomes_of_a_batch() {
     let (place, told) = (Place::in_memory(), Lines::default());
-    let handler = place.handler().with_metrics(told.metrics());
+    let handler = place.handler().with_metrics(metrics_to(&told));
     invoke(&handler, event(1..=9)).await.unwrap();
     // 5 to 9 again, and three new ones: 12 is bad.
     invoke(&handler, event(5..=12)).await.unwrap();
-    let lines = told.read();
+    let lines = told.json().unwrap();
     let counts = |line: &Value| {
         [
             "RecordsDelivered",
@@ -383,10 +355,10 @@ async fn metrics_tell_what_becomes_of_a_batch() {
 #[tokio::test]
 async fn a_batch_that_comes_again_is_told_with_its_age() {
     let (place, told) = (Place::in_memory(), Lines::default());
-    let handler = place.handler().with_metrics(told.metrics());
+    let handler = place.handler().with_metrics(metrics_to(&told));
     place.store.fail("tables/user/ingest_date", Fault::Refuse);
     assert_eq!(invoke(&handler, event(1..=2)).await.unwrap(), [1]);
-    let lines = told.read();
+    let lines = told.json().unwrap();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["BatchesFailed"], 1);
     // The records are of December 2018.
@@ -400,7 +372,7 @@ async fn a_batch_that_comes_again_is_told_with_its_age() {
 async fn lines_tell_their_invocation_and_no_payload() {
     const MARK: &str = "payload-7f3a";
     let (place, told, logged) = (Place::in_memory(), Lines::default(), Lines::default());
-    let handler = place.handler().with_metrics(told.metrics());
+    let handler = place.handler().with_metrics(metrics_to(&told));
     let output = logged.clone();
     let logging = Logging {
         format: LogFormat::Json,
@@ -430,7 +402,7 @@ async fn lines_tell_their_invocation_and_no_payload() {
     let again = json!({"Records": [record("user", 6, &base64(&payloads[0]))]});
     assert_eq!(invoke(&handler, again).instrument(span).await.unwrap(), [6]);
 
-    let lines = [told.read(), logged.read()].concat();
+    let lines = [told.json().unwrap(), logged.json().unwrap()].concat();
     for message in ["batch stored", "batch not stored"] {
         assert!(lines.iter().any(|line| line["message"] == message), "{lines:#?}");
     }
