@@ -27,7 +27,11 @@ impl Access {
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>); a Delta log is read by asking for its next
     /// entry until there is none. Such a request has no prefix.
     pub(super) fn missing(&self, credentials: Option<&Credentials>, bucket: &str) {
-        self.bucket(credentials, "s3:ListBucket", bucket, None);
+        self.list(credentials, bucket, None);
+    }
+
+    fn list(&self, credentials: Option<&Credentials>, bucket: &str, prefix: Option<&str>) {
+        self.bucket(credentials, "s3:ListBucket", bucket, prefix);
     }
 
     fn bucket(&self, credentials: Option<&Credentials>, action: &str, bucket: &str, prefix: Option<&str>) {
@@ -94,24 +98,14 @@ impl S3Access for Access {
     }
 
     async fn list_objects(&self, request: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
-        let prefix = request.input.prefix.as_deref();
-        self.bucket(
-            request.credentials.as_ref(),
-            "s3:ListBucket",
-            &request.input.bucket,
-            prefix,
-        );
+        let input = &request.input;
+        self.list(request.credentials.as_ref(), &input.bucket, input.prefix.as_deref());
         Ok(())
     }
 
     async fn list_objects_v2(&self, request: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
-        let prefix = request.input.prefix.as_deref();
-        self.bucket(
-            request.credentials.as_ref(),
-            "s3:ListBucket",
-            &request.input.bucket,
-            prefix,
-        );
+        let input = &request.input;
+        self.list(request.credentials.as_ref(), &input.bucket, input.prefix.as_deref());
         Ok(())
     }
 }
