@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -31,11 +32,16 @@ def bootstrap(build: Path, function: str) -> Path:
     return binary
 
 
+@functools.cache
+def template() -> dict[str, Any]:
+    """The template of the stack `pinlake`, its loops unrolled."""
+    return expand((ROOT / "template.yaml").read_text(encoding="utf-8"), {"AWS::StackName": STACK})
+
+
 def variables(function: str, bucket: str) -> dict[str, str]:
     """The variables that a function of the stack `pinlake` has, with this bucket (or bucket/prefix) as its lake."""
-    template = expand((ROOT / "template.yaml").read_text(encoding="utf-8"), {"AWS::StackName": STACK})
-    of_all = template["Globals"]["Function"]["Environment"]["Variables"]
-    own = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+    of_all = template()["Globals"]["Function"]["Environment"]["Variables"]
+    own = template()["Resources"][function]["Properties"]["Environment"]["Variables"]
     def text(value: Any) -> str | None:
         # Of what all functions have, the rest is empty unless a parameter says otherwise.
         text = value.get("Fn::Sub") if isinstance(value, dict) else value
