@@ -2,139 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../../crates/lake/tests/lake/support/store.rs"]
-#[allow(dead_code)]
-mod store;
+mod support;
 
-use std::sync::Arc;
-
-use arrow::array::{AsArray, RecordBatch};
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
-use pinlake_dataset::{Catalog, DatasetName};
-use pinlake_host::{
-    Lines, LogFormat, Logging,
-    metrics::{Metrics, Teller},
-};
-use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, REASON, describe, read_table};
-use pinlake_stream::{Error, Handler, Settings};
-use serde_json::{Value, json, value::RawValue};
-use store::{Fault, Watched};
-use tracing::Instrument as _;
-
-const NUMBER: u128 = 49_590_338_271_490_256_608_559_692;
-
-struct Place {
-    lake: Lake,
-    store: Arc<Watched>,
-    _folder: Option<tempfile::TempDir>,
-}
-
-impl Place {
-    fn in_memory() -> Self {
-        Self::new(Arc::new(InMemory::new()), "memory:///lake", None)
-    }
-
-    fn in_folder() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = url::Url::from_directory_path(folder.path()).unwrap();
-        Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
-    }
-
-    fn new(inner: Arc<dyn ObjectStore>, url: &str, folder: Option<tempfile::TempDir>) -> Self {
-        let store = Watched::new(inner);
-        Self {
-            lake: Lake::with_store(Arc::clone(&store) as _, url).unwrap(),
-            store,
-            _folder: folder,
-        }
-    }
-
-    /// A handler as a fresh function has it.
-    fn handler(&self) -> Handler {
-        let settings = Settings::from_lookup(|name| match name {
-            "LAKE_URI" => Some(self.lake.url().to_string()),
-            _ => None,
-        });
-        Handler::new(Catalog::built_in(), &self.lake, &settings.unwrap()).unwrap()
-    }
-
-    async fn rows(&self, kind: Kind, dataset: &str) -> Vec<RecordBatch> {
-        read_table(&self.lake, kind, &DatasetName::parse(dataset).unwrap())
-            .await
-            .unwrap()
-    }
-
-    /// The last four digits of each row's origin, sorted.
-    async fn numbers(&self, kind: Kind, dataset: &str) -> Vec<u128> {
-        let mut numbers: Vec<u128> = texts(&self.rows(kind, dataset).await, ORIGIN)
-            .iter()
-            .map(|origin| origin.rsplit('/').next().unwrap().parse::<u128>().unwrap() % 10_000)
-            .collect();
-        numbers.sort_unstable();
-        numbers
-    }
-}
-
-/// Metrics that are told to lines.
-fn metrics_to(lines: &Lines) -> Metrics {
-    let output = lines.clone();
-    Metrics::to(Teller::Stream, "Pinlake", move || output.clone())
-}
-
-fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
-    let texts = |batch: &RecordBatch| -> Vec<String> {
-        let column = batch.column_by_name(column).unwrap().as_string::<i32>();
-        column.iter().map(|text| text.unwrap_or("null").to_owned()).collect()
-    };
-    batches.iter().flat_map(texts).collect()
-}
-
-fn base64(text: &str) -> String {
-    base64_simd::STANDARD.encode_to_string(text)
-}
-
-/// A user row, or something that is none: every third record.
-fn user(number: u128) -> String {
-    match number % 3 {
-        0 => format!("{{\"ind\": \"no number {number}\"}}"),
-        _ => json!({"ind": number, "first_name": "Zoë", "last_name": "Sørensen", "age": 20 + number % 40,
-                    "date_joined": "2016-02-24 12:13:37"})
-        .to_string(),
-    }
-}
-
-fn is_bad(number: u128) -> bool {
-    number.is_multiple_of(3)
-}
-
-fn record(stream: &str, number: u128, data: &str) -> Value {
-    json!({
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0", "partitionKey": "p", "sequenceNumber": (NUMBER * 10_000 + number).to_string(),
-            "data": data, "approximateArrivalTimestamp": 1_545_084_650.987,
-        },
-        "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record",
-        "eventID": format!("shardId-000000000000:{}", NUMBER * 10_000 + number),
-        "eventSourceARN": format!("arn:aws:kinesis:eu-west-1:000000000000:stream/{stream}"), "awsRegion": "eu-west-1",
-    })
-}
-
-fn event(numbers: impl IntoIterator<Item = u128>) -> Value {
-    let records = numbers
-        .into_iter()
-        .map(|number| record("pinlake-user", number, &base64(&user(number))));
-    json!({"Records": records.collect::<Vec<_>>()})
-}
-
-/// What Lambda does: event in, answer out, the failed numbers' last four digits.
-async fn invoke(handler: &Handler, event: Value) -> Result<Vec<u128>, Error> {
-    let event: Box<RawValue> = serde_json::from_str(&event.to_string()).unwrap();
-    let answer = handler.handle(event).await?;
-    let failures = answer.batch_item_failures.into_iter();
-    Ok(failures
-        .map(|failure| failure.item_identifier.unwrap().parse::<u128>().unwrap() % 10_000)
-        .collect())
-}
+use arrow::array::AsArray;
+use pinlake_dataset::Catalog;
+use pinlake_host::Lines;
+use pinlake_lake::{Kind, ORIGIN, PAYLOAD, REASON, describe};
+use pinlake_stream::{Error, Handler};
+use serde_json::{Value, json};
+use support::{NUMBER, Place, base64, event, invoke, is_bad, metrics_to, record, store::Fault, texts, user};
 
 fn split(numbers: impl Iterator<Item = u128>) -> (Vec<u128>, Vec<u128>) {
     numbers.partition(|number| !is_bad(*number))
@@ -365,49 +241,4 @@ async fn a_batch_that_comes_again_is_told_with_its_age() {
     let year_ms = 365 * 24 * 3600 * 1000;
     assert!(lines[0]["IteratorAge"].as_u64().unwrap() > 5 * year_ms, "{lines:?}");
     assert_eq!(lines[0].get("RowsWritten"), None, "nothing is known of its rows");
-}
-
-/// As on Lambda, with all that our own crates log.
-#[tokio::test]
-async fn lines_tell_their_invocation_and_no_payload() {
-    const MARK: &str = "payload-7f3a";
-    let (place, told, logged) = (Place::in_memory(), Lines::default(), Lines::default());
-    let handler = place.handler().with_metrics(metrics_to(&told));
-    let output = logged.clone();
-    let logging = Logging {
-        format: LogFormat::Json,
-        filter: "info,pinlake_dataset=trace,pinlake_lake=trace,pinlake_stream=trace".to_owned(),
-    };
-    let _logging = tracing::dispatcher::set_default(&logging.to(move || output.clone()));
-    let mut context = lambda_runtime::Context::default();
-    context.request_id = "5f2c".to_owned();
-    let span = lambda_runtime::layers::trace::request_span(&context);
-    let payloads = [
-        user(1).replace("Zoë", MARK),
-        json!({"ind": MARK, "first_name": MARK, MARK: MARK}).to_string(),
-        format!("{{\"ind\": 3, \"first_name\": \"{MARK}"),
-        MARK.to_owned(),
-    ];
-    let mut records: Vec<_> = payloads
-        .iter()
-        .zip(1..)
-        .map(|(payload, number)| record("user", number, &base64(payload)))
-        .collect();
-    records.push(record("user", 5, &format!("%{MARK}%")));
-    let stored = invoke(&handler, json!({ "Records": records }))
-        .instrument(span.clone())
-        .await;
-    assert_eq!(stored.unwrap(), [0_u128; 0]);
-    place.store.fail("tables/user/ingest_date", Fault::Refuse);
-    let again = json!({"Records": [record("user", 6, &base64(&payloads[0]))]});
-    assert_eq!(invoke(&handler, again).instrument(span).await.unwrap(), [6]);
-
-    let lines = [told.json().unwrap(), logged.json().unwrap()].concat();
-    for message in ["batch stored", "batch not stored"] {
-        assert!(lines.iter().any(|line| line["message"] == message), "{lines:#?}");
-    }
-    for line in &lines {
-        assert_eq!(line["request_id"], "5f2c", "{line}");
-        assert!(!line.to_string().contains(MARK), "{line}");
-    }
 }
