@@ -1,12 +1,14 @@
 //! S3's operations: s3s's inputs and outputs on one side, the folder on the other.
 
 mod buckets;
+mod copies;
+mod deletes;
 mod listing;
 mod uploads;
 
-use std::{fs, io, io::Seek, ops::Range, sync::Arc};
+use std::{io, io::Seek, ops::Range, sync::Arc};
 
-use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, auth::Credentials, dto::*, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, auth::Credentials, dto::*};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
@@ -15,7 +17,7 @@ use super::{
     condition::{ReadCondition, WriteCondition},
     folder::{Folder, blocking},
     object::{Attributes, Headers, Stored},
-    staged::{Promised, Received, Staged},
+    staged::{Promised, Received},
 };
 
 /// How much of a file is read at once.
@@ -74,7 +76,7 @@ macro_rules! headers_of {
 }
 use headers_of;
 
-/// Operations on objects are here; for the others, `Self::name` is the function of that name in a module below.
+/// Operations on one object are here; for the others, `Self::name` is the function of that name in a module below.
 #[async_trait::async_trait]
 impl S3 for Operations {
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
@@ -249,89 +251,15 @@ impl S3 for Operations {
     }
 
     async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
-        let mut input = req.input;
-        let (from_bucket, from_key) = source_of(&input.copy_source)?;
-        let condition = ReadCondition {
-            if_match: input.copy_source_if_match.take(),
-            if_none_match: input.copy_source_if_none_match.take(),
-            if_modified_since: input.copy_source_if_modified_since.take(),
-            if_unmodified_since: input.copy_source_if_unmodified_since.take(),
-        };
-        let replaces = input
-            .metadata_directive
-            .as_ref()
-            .is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
-        let result = self
-            .on_folder(move |folder| {
-                let mut source = folder.read(&from_bucket, &from_key)?;
-                condition.check_source(&source)?;
-                let staged = Staged::new(folder);
-                let mut copy = fs::File::create_new(staged.path()).map_err(S3Error::internal_error)?;
-                io::copy(&mut source.file, &mut copy).map_err(S3Error::internal_error)?;
-                let modified = copy
-                    .metadata()
-                    .and_then(|about| about.modified())
-                    .map_err(S3Error::internal_error)?;
-                let mut attributes = source.attributes;
-                if replaces {
-                    attributes.headers = headers_of!(input);
-                    attributes.metadata = input.metadata.take();
-                }
-                folder.commit((&input.bucket, &input.key), staged, &attributes, |_| Ok(()))?;
-                Ok(CopyObjectResult {
-                    e_tag: Some(ETag::Strong(attributes.etag)),
-                    last_modified: Some(Timestamp::from(modified)),
-                    ..Default::default()
-                })
-            })
-            .await?;
-        Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(result),
-            ..Default::default()
-        }))
+        Self::copy_object(self, req).await
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let DeleteObjectInput {
-            bucket, key, if_match, ..
-        } = req.input;
-        self.on_folder(move |folder| delete(folder, &bucket, &key, if_match))
-            .await?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        Self::delete_object(self, req).await
     }
 
     async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let DeleteObjectsInput {
-            bucket, delete: wanted, ..
-        } = req.input;
-        let (deleted, errors) = self
-            .on_folder(move |folder| {
-                folder.existing_bucket(&bucket)?;
-                let (mut deleted, mut errors) = (Vec::new(), Vec::new());
-                for ObjectIdentifier { key, e_tag, .. } in wanted.objects {
-                    match delete(folder, &bucket, &key, e_tag.map(ETagCondition::ETag)) {
-                        Ok(()) if wanted.quiet == Some(true) => {}
-                        Ok(()) => deleted.push(DeletedObject {
-                            key: Some(key),
-                            ..Default::default()
-                        }),
-                        Err(error) => errors.push(Error {
-                            code: Some(error.code().as_str().to_owned()),
-                            message: error.message().map(str::to_owned),
-                            key: Some(key),
-                            version_id: None,
-                        }),
-                    }
-                }
-                Ok((deleted, errors))
-            })
-            .await?;
-        let output = DeleteObjectsOutput {
-            deleted: Some(deleted),
-            errors: Some(errors),
-            ..Default::default()
-        };
-        Ok(S3Response::new(output))
+        Self::delete_objects(self, req).await
     }
 
     async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
@@ -369,23 +297,6 @@ impl S3 for Operations {
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         Self::abort_multipart_upload(self, req).await
-    }
-}
-
-fn delete(folder: &Folder, bucket: &str, key: &str, if_match: Option<ETagCondition>) -> S3Result<()> {
-    let condition = WriteCondition {
-        if_match,
-        if_none_match: None,
-    };
-    folder.delete((bucket, key), |stored: Option<&Stored>| condition.check(stored))
-}
-
-fn source_of(source: &CopySource) -> S3Result<(String, String)> {
-    match source {
-        CopySource::Bucket { bucket, key, .. } => Ok((bucket.to_string(), key.to_string())),
-        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
-            Err(s3_error!(NotImplemented, "a copy's source is a bucket and a key"))
-        }
     }
 }
 

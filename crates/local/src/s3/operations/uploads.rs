@@ -1,6 +1,6 @@
 //! Uploads in parts.
 
-use s3s::{S3Request, S3Response, S3Result, dto::*};
+use s3s::{S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::{
     super::{
@@ -10,6 +10,9 @@ use super::{
     },
     Operations, headers_of, signed,
 };
+
+/// The most parts of one answer to `ListParts`.
+const MOST_PARTS: i32 = 1000;
 
 impl Operations {
     pub(super) async fn create_multipart_upload(
@@ -67,12 +70,24 @@ impl Operations {
 
     pub(super) async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         let ListPartsInput {
-            bucket, key, upload_id, ..
+            bucket,
+            key,
+            upload_id,
+            max_parts,
+            part_number_marker,
+            ..
         } = req.input;
+        let most = usize::try_from(max_parts.unwrap_or(MOST_PARTS)).map_err(|_| s3_error!(InvalidArgument))?;
+        let most = most.min(MOST_PARTS as usize);
         let output = self
             .on_folder(move |folder| {
-                let parts = folder.upload(&bucket, &key, &upload_id)?.parts()?;
-                let parts = parts.into_iter().map(|(number, part)| Part {
+                let mut parts = folder.upload(&bucket, &key, &upload_id)?.parts()?;
+                let before = part_number_marker.unwrap_or(0);
+                parts.retain(|number, _| *number > before);
+                let is_truncated = parts.len() > most;
+                let page: Vec<_> = parts.into_iter().take(most).collect();
+                let last = page.last().map(|(number, _)| *number);
+                let parts = page.into_iter().map(|(number, part)| Part {
                     part_number: Some(number),
                     e_tag: Some(ETag::Strong(part.md5)),
                     size: Some(signed(part.size)),
@@ -81,7 +96,10 @@ impl Operations {
                 });
                 Ok(ListPartsOutput {
                     parts: Some(parts.collect()),
-                    is_truncated: Some(false),
+                    is_truncated: Some(is_truncated),
+                    next_part_number_marker: last.filter(|_| is_truncated),
+                    max_parts: i32::try_from(most).ok(),
+                    part_number_marker,
                     bucket: Some(bucket),
                     key: Some(key),
                     upload_id: Some(upload_id),

@@ -1,5 +1,6 @@
 //! The S3 endpoint, through the SDK.
 
+mod copies;
 mod listing;
 mod objects;
 mod races;

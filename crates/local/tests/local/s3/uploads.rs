@@ -10,15 +10,16 @@ async fn uploads_in_parts_become_one_object() {
     fixture.put("big", text("small")).await;
     let bodies = [vec![1; 5 * 1024 * 1024], vec![2; 5 * 1024 * 1024], vec![3; 10]];
     let (id, parts) = upload(client, "big", &bodies).await;
-    let listed = client
-        .list_parts()
-        .bucket(BUCKET)
-        .key("big")
-        .upload_id(&id)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(listed.parts().len(), 3);
+    let list = client.list_parts().bucket(BUCKET).key("big").upload_id(&id);
+    let all = list.clone().send().await.unwrap();
+    assert_eq!((all.parts().len(), all.is_truncated()), (3, Some(false)));
+    let page = list.clone().max_parts(2).send().await.unwrap();
+    assert_eq!(
+        (page.parts().len(), page.is_truncated(), page.next_part_number_marker()),
+        (2, Some(true), Some("2"))
+    );
+    let rest = list.part_number_marker("2").send().await.unwrap();
+    assert_eq!((rest.parts(), rest.is_truncated()), (&all.parts()[2..], Some(false)));
     let complete = client
         .complete_multipart_upload()
         .bucket(BUCKET)
