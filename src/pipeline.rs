@@ -19,7 +19,7 @@
 //! (records that are not yet in a raw object).
 
 mod front;
-mod functions;
+pub mod functions;
 mod triggers;
 
 use std::{
@@ -33,6 +33,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use pinlake_analytics::Reports;
 use pinlake_dataset::Catalog;
 use pinlake_host::{
     Lines,
@@ -51,10 +52,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::{functions::Functions, triggers::Bucket};
+use self::functions::Functions;
 pub use self::{
     functions::MAINTAIN_TIME,
-    triggers::{delivery_settings, mapping_settings, schedule_settings},
+    triggers::{Bucket, delivery_settings, mapping_settings, schedule_settings},
 };
 
 /// The bucket that holds the lake.
@@ -177,6 +178,7 @@ impl Pipeline {
         let lake = lake_of(s3::Credentials::default())?;
         let functions = Functions::new(
             &catalog,
+            Reports::built_in(),
             |function| lake_of(keys(function)),
             |teller| options.metrics(teller),
         )?;

@@ -14,16 +14,16 @@ use pinlake_local::{Function, InvokeError};
 
 /// The functions of a pipeline, by the names that `template.yaml` gives them after the stack's.
 #[derive(Clone)]
-pub(super) struct Functions(BTreeMap<&'static str, Arc<dyn Function>>);
+pub struct Functions(BTreeMap<&'static str, Arc<dyn Function>>);
 
 /// The name of the function behind the API.
-pub(super) const INGEST: &str = "ingest";
+pub const INGEST: &str = "ingest";
 /// The name of the function that streams are mapped to.
-pub(super) const STREAM: &str = "stream";
+pub const STREAM: &str = "stream";
 /// The name of the function that runs once a day.
-pub(super) const ANALYTICS: &str = "analytics";
+pub const ANALYTICS: &str = "analytics";
 /// The name of the function that runs once an hour.
-pub(super) const MAINTAIN: &str = "maintain";
+pub const MAINTAIN: &str = "maintain";
 /// All names.
 pub(super) const NAMES: [&str; 4] = [INGEST, STREAM, ANALYTICS, MAINTAIN];
 
@@ -32,8 +32,12 @@ pub const MAINTAIN_TIME: TimeDelta = TimeDelta::seconds(600);
 
 impl Functions {
     /// Builds the handlers, each over a lake of its own, with the settings that they have on AWS.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// A lake cannot be had, or cannot hold tables.
+    pub fn new(
         catalog: &Catalog,
+        reports: Reports,
         lake: impl Fn(&str) -> Result<Lake>,
         metrics: impl Fn(Teller) -> Metrics,
     ) -> Result<Self> {
@@ -44,9 +48,8 @@ impl Functions {
         let stream = pinlake_stream::Handler::new(catalog.clone(), &for_stream, &settings)?
             .with_metrics(metrics(Teller::Stream));
         let settings = pinlake_analytics::Settings::from_lookup(lookup)?;
-        let analytics =
-            pinlake_analytics::Handler::new(catalog.clone(), Reports::built_in(), &for_analytics, &settings)
-                .with_metrics(metrics(Teller::Analytics));
+        let analytics = pinlake_analytics::Handler::new(catalog.clone(), reports, &for_analytics, &settings)
+            .with_metrics(metrics(Teller::Analytics));
         let settings = pinlake_maintain::Settings::from_lookup(lookup)?;
         let maintain =
             pinlake_maintain::Handler::new(catalog, &for_maintain, &settings)?.with_metrics(metrics(Teller::Maintain));
@@ -58,7 +61,7 @@ impl Functions {
     }
 
     /// A function by its name.
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Function>> {
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Function>> {
         self.0.get(name)
     }
 

@@ -128,7 +128,7 @@ pub(super) async fn map(
 }
 
 /// Where raw objects go, and what mappings and schedules give up on: the lake's own bucket, as in `template.yaml`.
-pub(super) struct Bucket(pub(super) Lake);
+pub struct Bucket(pub Lake);
 
 #[async_trait]
 impl Destination for Bucket {

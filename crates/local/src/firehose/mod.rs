@@ -174,8 +174,13 @@ impl Firehose {
     /// # Errors
     /// [`Error::Serve`] when the listener is not on loopback.
     pub fn serve(&self, listener: TcpListener, cancel: CancellationToken) -> Result<Server, Error> {
-        let service = hyper_util::service::TowerToHyperService::new(protocol::router(self.clone()));
+        let service = hyper_util::service::TowerToHyperService::new(self.service());
         Ok(server::serve(listener, service, cancel)?)
+    }
+
+    /// The endpoint without a socket: what [`serve`](Self::serve) serves.
+    pub fn service(&self) -> axum::Router {
+        protocol::router(self.clone())
     }
 
     /// The ARN of a delivery stream.

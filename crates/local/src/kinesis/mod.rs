@@ -172,7 +172,7 @@ impl Kinesis {
     /// # Errors
     /// [`Error::Serve`] when the listener is not on loopback.
     pub fn serve(&self, listener: TcpListener, cancel: CancellationToken) -> Result<Server, Error> {
-        let service = hyper_util::service::TowerToHyperService::new(protocol::router(self.clone()));
+        let service = hyper_util::service::TowerToHyperService::new(self.service());
         let server = server::serve(listener, service, cancel.clone())?;
         // Held weakly: when the last clone of these streams is gone, the file is closed at once.
         let (store, clock) = (Arc::downgrade(&self.store), Arc::clone(&self.options.clock));
@@ -187,6 +187,11 @@ impl Kinesis {
             }
         });
         Ok(server)
+    }
+
+    /// The endpoint without a socket: what [`serve`](Self::serve) serves.
+    pub fn service(&self) -> axum::Router {
+        protocol::router(self.clone())
     }
 
     /// Removes records that are older than their stream's retention. [`serve`](Self::serve) does it every minute.

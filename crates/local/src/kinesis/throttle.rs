@@ -5,16 +5,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::Instant;
 
 /// How much a shard takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Throughput {
     /// All that comes.
     #[default]
     Unlimited,
     /// 1 MB/s and 1,000 records/s a shard, as AWS has it; what is beyond is refused record by record.
     Provisioned,
+    /// By chance, record by record: equal seeds give equal refusals to equal sequences of records.
+    Chance {
+        /// What is drawn from.
+        seed: u64,
+        /// How many of the records are refused, from 0 to 1.
+        refused: f64,
+    },
 }
 
 /// 1 MB/s is 1 MiB/s in practice.
@@ -22,10 +30,11 @@ const BYTES_PER_SECOND: f64 = 1024.0 * 1024.0;
 const RECORDS_PER_SECOND: f64 = 1000.0;
 
 /// The buckets of all shards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Throttle {
     throughput: Throughput,
     buckets: Mutex<HashMap<(u64, u32), Bucket>>,
+    chance: Mutex<StdRng>,
 }
 
 #[derive(Debug)]
@@ -37,17 +46,31 @@ struct Bucket {
 
 impl Throttle {
     pub(super) fn new(throughput: Throughput) -> Self {
+        let seed = match throughput {
+            Throughput::Chance { seed, .. } => seed,
+            Throughput::Unlimited | Throughput::Provisioned => 0,
+        };
         Self {
             throughput,
             buckets: Mutex::default(),
+            chance: Mutex::new(StdRng::seed_from_u64(seed)),
+        }
+    }
+
+    /// Whether a shard takes a record of so many bytes now.
+    pub(super) fn admits(&self, stream: u64, shard: u32, bytes: usize) -> bool {
+        match self.throughput {
+            Throughput::Unlimited => true,
+            Throughput::Provisioned => self.has_room(stream, shard, bytes),
+            Throughput::Chance { refused, .. } => {
+                let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+                chance.random_range(0.0..1.0) >= refused
+            }
         }
     }
 
     /// Takes a record's worth out of a shard's bucket; false if there is not enough in it.
-    pub(super) fn admits(&self, stream: u64, shard: u32, bytes: usize) -> bool {
-        if self.throughput == Throughput::Unlimited {
-            return true;
-        }
+    fn has_room(&self, stream: u64, shard: u32, bytes: usize) -> bool {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets

@@ -39,7 +39,10 @@ mod staged;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::{
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -135,6 +138,15 @@ pub fn serve(
     options: &Options,
     cancel: CancellationToken,
 ) -> Result<Server, Error> {
+    let service = hyper_util::service::TowerToHyperService::new(service(folder, options)?);
+    Ok(server::serve(listener, service, cancel)?)
+}
+
+/// The endpoint without a socket: what [`serve`] serves.
+///
+/// # Errors
+/// [`Error`] when the folder cannot be used or is served already.
+pub fn service(folder: impl AsRef<Path>, options: &Options) -> Result<S3Service, Error> {
     let folder = folder::Folder::open(folder.as_ref())?;
     for bucket in &options.buckets {
         folder.ensure_bucket(bucket)?;
@@ -151,6 +163,5 @@ pub fn serve(
     }
     builder.set_auth(known);
     builder.set_access(access);
-    let service = hyper_util::service::TowerToHyperService::new(builder.build());
-    Ok(server::serve(listener, service, cancel)?)
+    Ok(builder.build())
 }
