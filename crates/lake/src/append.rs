@@ -55,6 +55,8 @@ pub(crate) struct Append<'a> {
     rows: Rows,
     highest: SequenceNumber,
     settled: Settled,
+    /// Where rows may have been moved to.
+    moved_to: Option<&'a Place>,
     now: DateTime<Utc>,
     upload: Option<Upload>,
     outcome: Appended,
@@ -100,10 +102,19 @@ impl<'a> Append<'a> {
             rows,
             highest,
             settled,
+            moved_to: None,
             now,
             upload: None,
             outcome,
             unexplained: 0,
+        }
+    }
+
+    /// The same append into a table from which rows are moved to another: what looks missing is looked for there as well.
+    pub(crate) fn unless_moved_to(self, other: Option<&'a Place>) -> Self {
+        Self {
+            moved_to: other,
+            ..self
         }
     }
 
@@ -150,14 +161,20 @@ impl<'a> Append<'a> {
             Settled::ByWatermark => watermark,
             Settled::UpTo(number) => number,
         };
-        let doubtful = |number: &&SequenceNumber| Some(**number) > settled && Some(**number) <= watermark;
-        let doubtful: Vec<_> = self.rows.numbers().iter().filter(doubtful).copied().collect();
-        let stored = lookup::stored(self.place, self.source, &doubtful).await?;
+        // Rows that came by a replay, ahead of what the watermark covers.
+        let reach = watermark.max(self.head.watermarks.get(&self.source.replayed()));
+        let doubtful = |number: &&SequenceNumber| Some(**number) > settled && Some(**number) <= reach;
+        let mut doubtful: Vec<_> = self.rows.numbers().iter().filter(doubtful).copied().collect();
+        let mut stored = lookup::stored(self.place, self.source, &doubtful).await?;
+        if let Some(other) = self.moved_to {
+            // In this order: a row is put into the other table before it is taken out of this one.
+            doubtful.retain(|number| !stored.contains(number));
+            stored.extend(lookup::stored(other, self.source, &doubtful).await?);
+        }
 
         let before = self.rows.len();
-        let missing = |number: &SequenceNumber| {
-            Some(*number) > settled && (Some(*number) > watermark || !stored.contains(number))
-        };
+        let missing =
+            |number: &SequenceNumber| Some(*number) > settled && (Some(*number) > reach || !stored.contains(number));
         let rows = std::mem::replace(&mut self.rows, Rows::none()).keep(missing);
         self.rows = rows.map_err(|source| Error::Shape {
             table: self.place.name().to_owned(),

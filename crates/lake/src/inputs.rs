@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use uuid::Uuid;
 
 use crate::watermarks::Txn;
 
@@ -44,6 +45,39 @@ impl Inputs {
             objects: u64::try_from(objects?).ok()?,
             digest: digest?,
         })
+    }
+}
+
+/// One run of a day, which replaces the day in both of a dataset's tables.
+///
+/// Each of the two commits remembers it. While the two tables remember different runs, one of them is still to be replaced,
+/// and nobody can tell from the other what the day will have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(i64);
+
+impl RunId {
+    /// A new run.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        // A `txn` version is signed, and some readers refuse negative ones.
+        Self((Uuid::new_v4().as_u64_pair().0 >> 1).cast_signed())
+    }
+
+    /// The `txn` action that remembers this for `day`.
+    pub(crate) fn txn(self, day: NaiveDate) -> Txn {
+        Txn {
+            app_id: Self::app_id(day),
+            version: self.0,
+        }
+    }
+
+    /// What a table's `txn` actions, by app id, remember of `day`.
+    pub(crate) fn find(transactions: &BTreeMap<String, i64>, day: NaiveDate) -> Option<Self> {
+        transactions.get(&Self::app_id(day)).copied().map(Self)
+    }
+
+    fn app_id(day: NaiveDate) -> String {
+        format!("{PREFIX}/{day}/run")
     }
 }
 

@@ -10,13 +10,16 @@
 //! record up to it that it is stored, in one table or the other. The *quarantine's* says less: its writer may have stopped
 //! before the table's commit, and a later one may judge a record otherwise (the definition was changed between two
 //! tries). So a rejected record above the table's watermark and not above the quarantine's is looked for in the quarantine
-//! instead of being taken for granted. It follows that such a change can double a record across the two tables at worst,
+//! instead of being taken for granted, and then in the table, to which a [`Replay`](crate::Replay) may have moved it. For the
+//! same reason a replay leaves word in the table of how far it went beyond the watermark, and rows up to there are looked
+//! for one by one. It follows that such a change can double a record across the two tables at worst,
 //! and never loses one.
 //!
 //! # Invariants
 //! - Every record is in one table, once, however batches are cut, repeated, raced and broken off
 //!   (`records_land_exactly_once`).
 //! - A changed mind between two tries loses nothing (`a_changed_definition_loses_nothing`).
+//! - A batch that comes again after a row of it was replayed changes nothing (`a_redelivery_after_a_replay_changes_nothing`).
 
 use chrono::{DateTime, Utc};
 use pinlake_dataset::Definition;
@@ -124,6 +127,8 @@ impl Landing {
             self.table.open(now).await?;
         }
         let settled = Settled::UpTo(self.table.watermark(source));
-        self.quarantine.append(source, rejected, highest, settled, now).await
+        self.quarantine
+            .append_unless_moved(source, rejected, highest, settled, Some(&self.table), now)
+            .await
     }
 }

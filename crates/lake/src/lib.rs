@@ -8,6 +8,7 @@
 //!
 //! [`Landing`] is what a stream writes through: it sends each record of a batch to one of a dataset's two tables.
 //! [`Replacement`] is what the batch path writes through: it puts a day's rows in the place of those that the day had.
+//! [`Replay`] moves rows from the one to the other, once they can be cleaned.
 //! [`Table`] is one warm handle. [`read_table`] and [`describe`] look at what came of it. [`Upkeep`] keeps it in shape.
 //!
 //! # Invariants
@@ -29,12 +30,14 @@ mod lake;
 mod landing;
 mod log;
 mod lookup;
+mod origins;
 mod part_file;
 mod place;
 mod protocol;
 mod quarantine;
 mod read;
 mod replace;
+mod replay;
 mod rows;
 mod schema;
 mod sequence;
@@ -49,12 +52,14 @@ pub use append::{Appended, Settled};
 pub use commit::{BATCH, STREAM};
 pub use encode::properties as parquet_properties;
 pub use error::Error;
-pub use inputs::Inputs;
+pub use inputs::{Inputs, RunId};
 pub use lake::{Kind, Lake, S3Options};
 pub use landing::{Batch, Landed, Landing, NotLanded};
+pub use origins::Origins;
 pub use quarantine::quarantine_rows;
 pub use read::{Description, describe, read_table};
 pub use replace::{Replaced, Replacement, batch_inputs};
+pub use replay::{Cleared, Moved, Replay, Way};
 pub use rows::{Rows, with_bookkeeping};
 pub use schema::{
     FIELD, INGEST_DATE, INGEST_PATH, INGESTED_AT, ORIGIN, PARTITION_COLUMNS, PAYLOAD, REASON, quarantine_rows_schema,

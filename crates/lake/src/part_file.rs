@@ -7,7 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, buffered::BufWriter, path::
 use parquet::{arrow::AsyncArrowWriter, errors::ParquetError};
 
 use crate::{
-    commit::{BATCH, DataFile},
+    commit::DataFile,
     encode,
     error::Error,
     place::Place,
@@ -75,20 +75,31 @@ impl Upload {
     }
 }
 
-/// A file that is being written into a partition of the batch path.
+/// A file that is being written into a partition.
 pub(crate) struct PartFile {
     path: String,
     day: i32,
+    ingest_path: &'static str,
     upload: Upload,
 }
 
 impl PartFile {
-    /// Begins a file in the partition of `day`, in days since 1970. Makes no request.
-    pub(crate) fn create(place: &Place, schema: &SchemaRef, day: i32) -> Result<Self, Error> {
-        let path = DataFile::new_path(day, BATCH);
+    /// Begins a file in the partition of `day`, in days since 1970, and of a way in. Makes no request.
+    pub(crate) fn create(
+        place: &Place,
+        schema: &SchemaRef,
+        day: i32,
+        ingest_path: &'static str,
+    ) -> Result<Self, Error> {
+        let path = DataFile::new_path(day, ingest_path);
         let key = place.key(&Path::from(path.as_str()));
         let upload = Upload::create(place.store(), key, schema).map_err(failed(place))?;
-        Ok(Self { path, day, upload })
+        Ok(Self {
+            path,
+            day,
+            ingest_path,
+            upload,
+        })
     }
 
     /// Adds rows in the file's schema.
@@ -109,7 +120,7 @@ impl PartFile {
             statistics: uploaded.statistics,
             path: self.path,
             day: self.day,
-            ingest_path: BATCH,
+            ingest_path: self.ingest_path,
         })
     }
 

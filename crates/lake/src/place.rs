@@ -51,6 +51,10 @@ impl Place {
         &self.name
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The files of the table's newest state, which may be newer than any head.
     pub(crate) fn log_store(&self) -> &dyn LogStore {
         self.log_store.as_ref()

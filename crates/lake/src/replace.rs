@@ -30,7 +30,7 @@ use crate::{
     commit::{self, BATCH, DataFile},
     error::Error,
     head::{self, Head},
-    inputs::Inputs,
+    inputs::{Inputs, RunId},
     lake::{Kind, Lake},
     log::Put,
     part_file::PartFile,
@@ -55,6 +55,7 @@ struct Finished {
     place: Place,
     settings: Settings,
     date: NaiveDate,
+    run: Option<RunId>,
     now: DateTime<Utc>,
     /// `None` as long as nobody has asked for the table.
     head: Option<Head>,
@@ -105,12 +106,20 @@ impl Replacement {
                 place: Place::new(lake, kind, definition.name(), columns)?,
                 settings,
                 date,
+                run: None,
                 now,
                 head: None,
                 files: Vec::new(),
                 rows: 0,
             },
         })
+    }
+
+    /// Makes it a part of a run, in which the dataset's other table is replaced too. The commit remembers it.
+    #[must_use]
+    pub fn in_run(mut self, run: RunId) -> Self {
+        self.finished.run = Some(run);
+        self
     }
 
     /// Adds rows: the dataset's columns (or the quarantine's), `_ingested_at` and `_origin`, as
@@ -133,7 +142,7 @@ impl Replacement {
         let rows = schema::align(place.name(), rows, schema)?;
         let mut file = match self.open.take() {
             Some(file) => file,
-            None => PartFile::create(place, schema, date.to_epoch_days())?,
+            None => PartFile::create(place, schema, date.to_epoch_days(), BATCH)?,
         };
         file.write(place, &rows).await?;
         let full = file.size_bytes() >= self.target_bytes;
@@ -272,7 +281,10 @@ impl Finished {
             &format!("{INGEST_DATE} = '{}' AND {INGEST_PATH} = '{BATCH}'", self.date),
             removed,
             &self.files,
-            inputs.into_iter().flat_map(|inputs| inputs.txns(self.date)),
+            inputs
+                .into_iter()
+                .flat_map(|inputs| inputs.txns(self.date))
+                .chain(self.run.map(|run| run.txn(self.date))),
             head.fit.new_metadata.as_ref(),
             id,
             self.now,

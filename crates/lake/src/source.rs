@@ -6,6 +6,8 @@ use crate::sequence::SequenceNumber;
 
 /// First word of the app ids under which Pinlake keeps watermarks in a Delta table.
 const APPLICATION: &str = "pinlake";
+/// Begins the name of what is kept beside a source's watermark.
+const REPLAYED: &str = "replayed/";
 
 /// An ordered source of records: sequence numbers grow within it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +29,27 @@ impl Source {
         Self {
             name: format!("kafka/{topic}/{partition}"),
         }
+    }
+
+    /// What a value of `_origin` says: the source, and the place in it. `None`: it is of a raw object, or of nothing known.
+    pub(crate) fn of_origin(origin: &str) -> Option<(Self, SequenceNumber)> {
+        let (name, number) = origin.rsplit_once('/')?;
+        let is_source = name.starts_with("kinesis/") || name.starts_with("kafka/");
+        let name = is_source.then(|| name.to_owned())?;
+        Some((Self { name }, number.parse().ok()?))
+    }
+
+    /// Under which a table keeps how far rows of the source may have been put into it one by one, from the quarantine. It is
+    /// no watermark: it says where to look, and not that anything is there.
+    pub(crate) fn replayed(&self) -> Self {
+        Self {
+            name: format!("{REPLAYED}{}", self.name),
+        }
+    }
+
+    /// Whether this is the [`replayed`](Self::replayed) of another source.
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.name.starts_with(REPLAYED)
     }
 
     /// The value of a row's `_origin`: `kinesis/<stream>/<shard>/<sequence number>`.

@@ -103,11 +103,29 @@ impl Table {
         settled: Settled,
         now: DateTime<Utc>,
     ) -> Result<Appended, Error> {
+        self.append_unless_moved(source, rows, highest, settled, None, now)
+            .await
+    }
+
+    /// Appends to a table from which rows are moved to another.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) async fn append_unless_moved(
+        &mut self,
+        source: &Source,
+        rows: Rows,
+        highest: SequenceNumber,
+        settled: Settled,
+        moved_to: Option<&Table>,
+        now: DateTime<Utc>,
+    ) -> Result<Appended, Error> {
         if rows.is_empty() {
             return Ok(Appended::default());
         }
         let head = self.take_head(now).await?;
-        let append = Append::new(&self.place, head, source, rows, highest, settled, now);
+        let append = Append::new(&self.place, head, source, rows, highest, settled, now)
+            .unless_moved_to(moved_to.map(|table| &table.place));
         let (appended, head) = append.run(self.settings.commit_tries).await?;
         self.warm = Some(head);
         Ok(appended)

@@ -61,7 +61,8 @@ impl Watermarks {
 
     /// Every source with its watermark.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Source, SequenceNumber)> {
-        self.limbs.keys().filter_map(|source| Some((source, self.get(source)?)))
+        let sources = self.limbs.keys().filter(|source| !source.is_replayed());
+        sources.filter_map(|source| Some((source, self.get(source)?)))
     }
 }
 

@@ -18,26 +18,20 @@ mod inflate;
 mod lines;
 mod objects;
 mod portion;
+mod reading;
 
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use chrono::{DateTime, NaiveDate, Utc};
-use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::ObjectStoreExt as _;
 use pinlake_dataset::{Cleaner, Definition, Limits};
-use pinlake_lake::{Kind, Lake, Replaced, Replacement, batch_inputs};
+use pinlake_lake::{Kind, Lake, Replaced, Replacement, RunId, batch_inputs};
 
+pub use self::{lines::is_fragment, objects::RawObject};
 use self::{
-    inflate::Inflate,
-    lines::Lines,
-    objects::RawObject,
     portion::{Cleaned, Portion},
+    reading::Reading,
 };
-
-/// More bytes of one line than this are kept apart. Far above what a record may have, so that what is merely too large
-/// is still seen whole by whoever looks into the quarantine.
-const LINE_BYTES: usize = 8 << 20;
 
 /// How the batch path cleans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,9 +177,10 @@ impl Batch {
             }
             _ => {}
         }
+        let id = RunId::new();
         let mut run = Run {
-            table: self.begin(Kind::Table, day, now)?,
-            quarantine: self.begin(Kind::Quarantine, day, now)?,
+            table: self.begin(Kind::Table, day, now)?.in_run(id),
+            quarantine: self.begin(Kind::Quarantine, day, now)?.in_run(id),
             lines: 0,
             damage: Vec::new(),
         };
@@ -211,12 +206,42 @@ impl Batch {
         }))
     }
 
-    async fn objects(&self, day: NaiveDate) -> Result<Vec<RawObject>, BatchError> {
+    /// The day's raw objects, in the order of their keys. Empty ones are left out.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub async fn objects(&self, day: NaiveDate) -> Result<Vec<RawObject>, BatchError> {
         let listed = objects::list(&self.lake, self.definition.name(), day).await;
         listed.map_err(|source| BatchError::Read {
             key: format!("raw/{}/date={day}", self.definition.name()),
             source,
         })
+    }
+
+    /// The days that have raw objects, the earliest first.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub async fn days(&self) -> Result<Vec<NaiveDate>, BatchError> {
+        let listed = objects::days(&self.lake, self.definition.name()).await;
+        listed.map_err(|source| BatchError::Read {
+            key: format!("raw/{}", self.definition.name()),
+            source,
+        })
+    }
+
+    /// Tells `each` the `_origin` of every line of a raw object, as a row that is cleaned from it has it, and answers where
+    /// the object is damaged.
+    ///
+    /// # Errors
+    /// The object cannot be read.
+    pub async fn origins(&self, object: &RawObject, mut each: impl FnMut(String)) -> Result<Vec<Damage>, BatchError> {
+        let mut reading = Reading::open(&self.lake, object).await?;
+        let mut damaged = Vec::new();
+        while let Some(damage) = reading.step(|line| each(object.origin(line.number, line.part))).await? {
+            damaged.extend(damage);
+        }
+        Ok(damaged)
     }
 
     fn begin(&self, kind: Kind, day: NaiveDate, now: DateTime<Utc>) -> Result<Replacement, BatchError> {
@@ -242,51 +267,14 @@ impl Batch {
 
     /// Reads one object from beginning to end, however damaged it is.
     async fn read(&self, object: &RawObject, cleaner: &mut Cleaner, run: &mut Run) -> Result<(), BatchError> {
-        let failed = |source| BatchError::Read {
-            key: object.key.clone(),
-            source,
-        };
-        let mut chunks = self
-            .lake
-            .store()
-            .get(&object.location)
-            .await
-            .map_err(failed)?
-            .into_stream()
-            .fuse();
-        let (mut inflate, mut lines) = (Inflate::new(), Lines::new(LINE_BYTES));
+        let mut reading = Reading::open(&self.lake, object).await?;
         let mut portion = Portion::new(cleaner, object);
-        let mut text = Vec::new();
-        loop {
-            let chunk = chunks.try_next().await.map_err(failed)?;
-            let mut input = chunk.as_deref().unwrap_or_default();
-            let mut broken = match chunk {
-                Some(_) => None,
-                None => inflate.finish(&mut text),
-            };
-            let mut went_back = false;
-            loop {
-                lines.push(&text, |line| portion.push(line));
-                text.clear();
-                if let Some(broken) = broken {
-                    lines.damage(|line| portion.push(line));
-                    run.damaged(object, &broken);
-                }
-                if portion.is_full() {
-                    run.write(object, portion.finish()).await?;
-                }
-                if input.is_empty() && !inflate.is_behind() {
-                    break;
-                }
-                went_back |= chunk.is_none();
-                broken = inflate.step(&mut input, &mut text);
-            }
-            // What was looked at again after the end may have ended otherwise.
-            if chunk.is_none() && !went_back {
-                break;
+        while let Some(damage) = reading.step(|line| portion.push(line)).await? {
+            run.damage.extend(damage);
+            if portion.is_full() {
+                run.write(object, portion.finish()).await?;
             }
         }
-        lines.finish(|line| portion.push(line));
         run.write(object, portion.finish()).await
     }
 }
@@ -309,16 +297,5 @@ impl Run {
         self.quarantine.write(&cleaned.rejected).await?;
         self.table.write(&cleaned.rows).await?;
         Ok(())
-    }
-
-    fn damaged(&mut self, object: &RawObject, broken: &inflate::Break) {
-        let damage = Damage {
-            object: object.key.clone(),
-            offset: broken.offset,
-            size_bytes: object.size_bytes,
-            reason: broken.reason,
-        };
-        tracing::error!(%damage, "a raw object is damaged");
-        self.damage.push(damage);
     }
 }

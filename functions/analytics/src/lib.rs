@@ -32,7 +32,7 @@ pub mod results;
 mod settings;
 mod summary;
 
-pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage};
+pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage, RawObject, is_fragment};
 pub use event::{EventError, Order};
 pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
 pub use handler::{Error, Handler, page_key};

@@ -10,7 +10,7 @@ use pinlake_lake::{Batch, Rows, SequenceNumber, quarantine_rows};
 use crate::envelope::Record;
 
 /// Why a record whose base64 is broken is quarantined.
-const NO_BASE64: &str = "is no base64";
+pub(crate) const NO_BASE64: &str = "is no base64";
 
 /// Cleans the records of one source; `None` if there are none.
 ///

@@ -18,9 +18,11 @@ mod clean;
 mod envelope;
 mod error;
 mod handler;
+mod kept;
 mod settings;
 
 pub use envelope::EnvelopeError;
 pub use error::Error;
 pub use handler::Handler;
+pub use kept::{Kept, kept};
 pub use settings::Settings;

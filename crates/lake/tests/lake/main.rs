@@ -5,6 +5,7 @@
 mod evolution;
 mod landing;
 mod replace;
+mod replay;
 mod support;
 mod table;
 mod upkeep;

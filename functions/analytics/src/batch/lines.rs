@@ -35,6 +35,11 @@ impl Cut {
     }
 }
 
+/// Whether the quarantine holds, for this reason, something else than a whole record.
+pub fn is_fragment(reason: &str) -> bool {
+    [Cut::Damage, Cut::Length].iter().any(|cut| cut.reason() == reason)
+}
+
 /// The text so far.
 #[derive(Debug)]
 pub(super) struct Lines {

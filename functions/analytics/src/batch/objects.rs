@@ -19,7 +19,7 @@ const STAMP_CHARS: usize = 19;
 
 /// One raw object.
 #[derive(Debug, Clone)]
-pub(super) struct RawObject {
+pub struct RawObject {
     /// Its key in the lake's store.
     pub(super) location: Path,
     /// Its key below the lake's root: begins with `raw/`.
@@ -38,6 +38,16 @@ impl RawObject {
             last_modified: found.last_modified,
             location: found.location,
         }
+    }
+
+    /// Its key below the lake's root, which the `_origin` of each of its rows begins with; then come `#` and the line.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// When the object was put where it is.
+    pub fn last_modified(&self) -> DateTime<Utc> {
+        self.last_modified
     }
 
     /// When its records arrived: the time in its name, which is when Firehose took the first of them. It is the same
@@ -85,6 +95,19 @@ pub(super) async fn list(
         .await?;
     objects.sort_by(|left, right| left.key.cmp(&right.key));
     Ok(objects)
+}
+
+/// The days that have raw objects, the earliest first: one request for every thousand of them.
+///
+/// # Errors
+/// The store cannot list them.
+pub(super) async fn days(lake: &Lake, dataset: &DatasetName) -> Result<Vec<NaiveDate>, object_store::Error> {
+    let folder = lake.key(&format!("raw/{dataset}"));
+    let listed = lake.store().list_with_delimiter(Some(&folder)).await?;
+    let day = |folder: &Path| folder.filename()?.strip_prefix("date=")?.parse().ok();
+    let mut days: Vec<NaiveDate> = listed.common_prefixes.iter().filter_map(day).collect();
+    days.sort_unstable();
+    Ok(days)
 }
 
 /// What the table remembers of the objects.

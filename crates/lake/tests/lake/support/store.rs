@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
@@ -29,6 +29,14 @@ pub(crate) enum Fault {
     Overtake(Bytes),
 }
 
+/// How long a process lives that uses the store.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    requests: usize,
+    /// Whether the last request is carried out all the same, and only its answer is lost.
+    last_is_done: bool,
+}
+
 /// A store behind which another does the work.
 #[derive(Debug)]
 pub(crate) struct Watched {
@@ -36,6 +44,8 @@ pub(crate) struct Watched {
     requests: AtomicUsize,
     /// Each applies to the first put whose key contains the text.
     faults: Mutex<VecDeque<(String, Fault)>>,
+    /// After so many requests nothing is carried out any more.
+    life: Mutex<Option<Life>>,
     /// Whether each request lets others run before it is carried out and before it is answered.
     hesitant: AtomicBool,
 }
@@ -46,6 +56,7 @@ impl Watched {
             inner,
             requests: AtomicUsize::new(0),
             faults: Mutex::new(VecDeque::new()),
+            life: Mutex::new(None),
             hesitant: AtomicBool::new(false),
         })
     }
@@ -63,6 +74,32 @@ impl Watched {
     /// Makes every put and get wait before it is carried out and before it is answered: places to be dropped at.
     pub(crate) fn hesitate(&self) {
         self.hesitant.store(true, Ordering::SeqCst);
+    }
+
+    /// Kills whoever uses the store: `requests` are carried out, the next one only if `last_is_done`, and none after that.
+    pub(crate) fn die_after(&self, requests: usize, last_is_done: bool) {
+        *self.life.lock().unwrap() = Some(Life { requests, last_is_done });
+    }
+
+    /// Lets everything be carried out again.
+    pub(crate) fn live(&self) {
+        *self.life.lock().unwrap() = None;
+    }
+
+    /// A request is about to be carried out. Answers whether its answer is lost.
+    fn live_through(&self) -> Result<bool> {
+        let mut life = self.life.lock().unwrap();
+        let Some(Life { requests, last_is_done }) = life.as_mut() else {
+            return Ok(false);
+        };
+        if let Some(left) = requests.checked_sub(1) {
+            *requests = left;
+            return Ok(false);
+        }
+        if std::mem::take(last_is_done) {
+            return Ok(true);
+        }
+        Err(dead())
     }
 
     async fn pause(&self) {
@@ -89,6 +126,14 @@ impl Watched {
     }
 }
 
+/// What a request gets that nobody answers.
+fn dead() -> Error {
+    Error::Generic {
+        store: "watched",
+        source: "whoever asked was killed".into(),
+    }
+}
+
 impl fmt::Display for Watched {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Watched({})", self.inner)
@@ -103,6 +148,10 @@ impl ObjectStore for Watched {
             store: "watched",
             source: "a fault was asked for".into(),
         };
+        if self.live_through()? {
+            self.inner.put_opts(location, payload, opts).await?;
+            return Err(dead());
+        }
         self.pause().await;
         match self.fault(location) {
             None => {
@@ -124,23 +173,40 @@ impl ObjectStore for Watched {
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         self.count();
+        if self.live_through()? {
+            return Err(dead());
+        }
         self.inner.put_multipart_opts(location, opts).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.count();
+        if self.live_through()? {
+            return Err(dead());
+        }
         self.pause().await;
         self.inner.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         self.count();
+        if self.live_through()? {
+            return Err(dead());
+        }
+        self.pause().await;
         self.inner.get_ranges(location, ranges).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.count();
-        self.inner.delete_stream(locations)
+        match self.live_through() {
+            Ok(false) => self.inner.delete_stream(locations),
+            Ok(true) => {
+                let deleted = self.inner.delete_stream(locations);
+                deleted.then(|_| async { Err(dead()) }).boxed()
+            }
+            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
+        }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
