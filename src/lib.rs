@@ -1,6 +1,6 @@
 //! The `pinlake` command, as a library: one file per command, and what they share.
 //!
-//! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`]: the commands.
+//! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`], [`audit`]: the commands.
 //! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
 //! - [`client`]: a careful producer over HTTP.
 //! - [`rows`]: rows as real producers send them, from a seed.
@@ -9,11 +9,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod audit;
 pub mod check;
 pub mod client;
 pub mod demo;
 pub mod page;
 pub mod pipeline;
+pub mod place;
 pub mod report;
 pub mod rows;
 pub mod run;

@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use pinlake::{check::Check, demo::Demo, report::Report, run::Run, send::Send, up::Up};
+use pinlake::{audit::Audit, check::Check, demo::Demo, report::Report, run::Run, send::Send, up::Up};
 use pinlake_host::explain;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,7 @@ enum Command {
     Report(Report),
     Send(Send),
     Check(Check),
+    Audit(Audit),
 }
 
 /// Warnings only. The Delta kernel logs as an error what comes back as one too, and even that a table is not there yet; so
@@ -41,20 +42,27 @@ async fn main() -> ExitCode {
         .with_env_filter(quiet)
         .with_writer(io::stderr)
         .init();
+    // To an audit, 1 means that a record is not where it should be.
+    let trouble = match cli.command {
+        Command::Audit(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match cli.command {
-        Command::Demo(demo) => demo.run().await,
-        Command::Up(up) => up.run().await,
-        Command::Run(run) => run.run().await,
-        Command::Report(report) => report.run().await,
-        Command::Send(send) => send.run().await,
-        Command::Check(check) => check.run(),
+        Command::Demo(demo) => demo.run().await.map(done),
+        Command::Up(up) => up.run().await.map(done),
+        Command::Run(run) => run.run().await.map(done),
+        Command::Report(report) => report.run().await.map(done),
+        Command::Send(send) => send.run().await.map(done),
+        Command::Check(check) => check.run().map(done),
+        Command::Audit(audit) => audit.run().await,
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::debug!(?error, "failed");
             eprintln!("error: {}", explain(error.as_ref()));
-            ExitCode::FAILURE
+            trouble
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The whole system, from outside: the built command, driven as people and programs drive it.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod audit;
 mod command;
 mod daily;
 mod end_to_end;

@@ -38,6 +38,9 @@ pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
 pub(crate) struct Up {
     process: Child,
     pub(crate) url: String,
+    /// Where its S3 and its Kinesis listen.
+    pub(crate) s3: String,
+    pub(crate) kinesis: String,
 }
 
 impl Up {
@@ -56,15 +59,23 @@ impl Up {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next().expect("`up` ended before it listened").unwrap();
-            if let Some(rest) = line.trim().strip_prefix("API") {
-                break rest.split_whitespace().next().unwrap().to_owned();
+        // They are told in this order.
+        let [url, s3, kinesis] = ["API", "S3", "Kinesis"].map(|what| {
+            loop {
+                let line = lines.next().expect("`up` ended before it listened").unwrap();
+                if let Some(rest) = line.trim().strip_prefix(what) {
+                    break rest.split_whitespace().next().unwrap().to_owned();
+                }
             }
-        };
+        });
         // Whoever stops reading a pipe stops its writer too.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url }
+        Self {
+            process,
+            url,
+            s3,
+            kinesis,
+        }
     }
 
     /// Sends it a signal by name, as in `INT`, and waits for its end.

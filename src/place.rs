@@ -1,0 +1,181 @@
+//! Where a lake and its streams are: the options that commands about a whole lake share.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use clap::Args;
+use pinlake_dataset::Catalog;
+use pinlake_lake::Lake;
+use pinlake_local::{Server, kinesis, s3};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::pipeline::{Pipeline, lake_in};
+
+/// Which lake.
+#[derive(Debug, Args)]
+pub struct LakeAt {
+    /// A lake elsewhere, `s3://bucket[/prefix]` or a folder, instead of that of --state.
+    #[arg(long, value_name = "URI")]
+    lake: Option<String>,
+    /// With --lake s3://…: another S3 than AWS's, as that of a running `pinlake up`.
+    #[arg(long, value_name = "URL", requires = "lake")]
+    s3_endpoint: Option<String>,
+    /// Where the local pipeline keeps everything.
+    #[arg(long, value_name = "DIR", default_value = ".pinlake")]
+    state: PathBuf,
+}
+
+/// Which streams.
+#[derive(Debug, Args)]
+pub struct StreamsAt {
+    /// Another Kinesis than AWS's, as that of a running `pinlake up`.
+    #[arg(long, value_name = "URL")]
+    kinesis_endpoint: Option<String>,
+    /// The API of a running `pinlake up`: its Kinesis has the port two above.
+    #[arg(long, value_name = "URL", conflicts_with = "kinesis_endpoint")]
+    at: Option<String>,
+}
+
+/// A way to read streams, for as long as this lives.
+pub(crate) struct Streams {
+    pub(crate) client: aws_sdk_kinesis::Client,
+    /// The endpoint of streams that no pipeline is running on.
+    own: Option<(Server, CancellationToken)>,
+}
+
+impl LakeAt {
+    /// Opens the lake. Makes no request.
+    pub(crate) async fn open(&self) -> Result<Lake> {
+        match &self.lake {
+            None => Pipeline::lake_on_disk(&self.state),
+            Some(uri) if uri.contains("://") => {
+                let aws = aws(self.s3_endpoint.as_deref()).await;
+                Ok(pinlake_aws::open_lake(uri, &aws)?)
+            }
+            Some(folder) => lake_in(Path::new(folder)),
+        }
+    }
+
+    /// Finds the streams that feed the lake.
+    pub(crate) async fn streams(&self, at: &StreamsAt) -> Result<Streams> {
+        let endpoint = match (&at.kinesis_endpoint, &at.at) {
+            (Some(endpoint), _) => Some(endpoint.clone()),
+            (None, Some(api)) => Some(beside(api)?),
+            (None, None) => None,
+        };
+        let on_aws = self.s3_endpoint.is_none() && self.lake.as_ref().is_some_and(|uri| uri.starts_with("s3://"));
+        match endpoint {
+            None if self.lake.is_none() => self.kept().await,
+            None if !on_aws => bail!("where the streams of this lake are is not known: --kinesis-endpoint names it"),
+            endpoint => Ok(Streams {
+                client: aws_sdk_kinesis::Client::new(&aws(endpoint.as_deref()).await),
+                own: None,
+            }),
+        }
+    }
+
+    /// The streams of a state folder that no pipeline is running on.
+    async fn kept(&self) -> Result<Streams> {
+        let file = self.state.join("kinesis.redb");
+        if !file.exists() {
+            bail!("there are no streams in {}", self.state.display());
+        }
+        let streams = kinesis::Kinesis::open(file, kinesis::Options::default()).with_context(|| {
+            format!(
+                "the streams in {} cannot be opened; if a pipeline is running there, --at or --kinesis-endpoint says where",
+                self.state.display()
+            )
+        })?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let stop = CancellationToken::new();
+        let server = streams.serve(listener, stop.clone())?;
+        Ok(Streams {
+            client: aws_sdk_kinesis::Client::new(&aws(Some(&server.url())).await),
+            own: Some((server, stop)),
+        })
+    }
+}
+
+impl Streams {
+    /// Closes what was opened for it.
+    pub(crate) async fn close(self) {
+        if let Some((server, stop)) = self.own {
+            stop.cancel();
+            server.stopped().await;
+        }
+    }
+}
+
+/// The definitions of a folder, or those compiled in.
+pub(crate) fn catalog(folder: Option<&str>) -> Result<Catalog> {
+    Ok(pinlake_catalog::load(folder)?)
+}
+
+/// Kinesis beside the API of a local pipeline.
+fn beside(api: &str) -> Result<String> {
+    let port = |url: &Url| url.port_or_known_default()?.checked_add(2);
+    let kinesis = Url::parse(api).ok().and_then(|mut url| {
+        let port = port(&url)?;
+        url.set_port(Some(port)).ok()?;
+        url.set_path("");
+        Some(url.to_string())
+    });
+    kinesis.with_context(|| format!("`{api}` is no address like http://127.0.0.1:3000"))
+}
+
+/// The SDK's configuration, from its usual places. An endpoint of this machine is one of `pinlake up`, unless the
+/// environment says who calls; that takes the keys that it is known to take.
+async fn aws(endpoint: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+        let named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        if is_here(endpoint) && !named("AWS_ACCESS_KEY_ID") && !named("AWS_PROFILE") {
+            let keys = s3::Credentials::default();
+            let keys = Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "pinlake");
+            loader = loader
+                .credentials_provider(SharedCredentialsProvider::new(keys))
+                .region(Region::from_static("us-east-1"));
+        }
+    }
+    loader.load().await
+}
+
+fn is_here(endpoint: &str) -> bool {
+    let Ok(url) = Url::parse(endpoint) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinesis_is_two_ports_above_the_api() {
+        assert_eq!(beside("http://127.0.0.1:3000/dev").unwrap(), "http://127.0.0.1:3002/");
+        for wrong in ["3000", "http://127.0.0.1:65535"] {
+            assert!(beside(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        for (endpoint, here) in [
+            ("http://127.0.0.1:3002", true),
+            ("http://[::1]:3002", true),
+            ("http://localhost:4567", true),
+            ("https://kinesis.eu-west-1.amazonaws.com", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_here(endpoint), here, "{endpoint}");
+        }
+    }
+}
