@@ -45,6 +45,7 @@ pub use self::{
     compare::{Order, audit},
     findings::{Doubled, Findings, GivenUp},
 };
+pub(crate) use given_up::{InvocationRecord, folder as given_up_folder};
 
 use crate::{
     client::Via,

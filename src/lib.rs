@@ -1,6 +1,7 @@
 //! The `pinlake` command, as a library: one file per command, and what they share.
 //!
-//! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`], [`audit`]: the commands.
+//! - [`demo`], [`up`], [`run`], [`report`], [`send`], [`check`], [`audit`], [`replay`]:
+//!   the commands.
 //! - [`pipeline`]: the whole pipeline on this machine, the deployed handlers between local endpoints.
 //! - [`client`]: a careful producer over HTTP.
 //! - [`rows`]: rows as real producers send them, from a seed.
@@ -16,6 +17,7 @@ pub mod demo;
 pub mod page;
 pub mod pipeline;
 pub mod place;
+pub mod replay;
 pub mod report;
 pub mod rows;
 pub mod run;

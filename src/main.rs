@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use pinlake::{audit::Audit, check::Check, demo::Demo, report::Report, run::Run, send::Send, up::Up};
+use pinlake::{audit::Audit, check::Check, demo::Demo, replay::Replay, report::Report, run::Run, send::Send, up::Up};
 use pinlake_host::explain;
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +28,7 @@ enum Command {
     Send(Send),
     Check(Check),
     Audit(Audit),
+    Replay(Replay),
 }
 
 /// Warnings only. The Delta kernel logs as an error what comes back as one too, and even that a table is not there yet; so
@@ -56,6 +57,7 @@ async fn main() -> ExitCode {
         Command::Send(send) => send.run().await.map(done),
         Command::Check(check) => check.run().map(done),
         Command::Audit(audit) => audit.run().await,
+        Command::Replay(replay) => replay.run().await.map(done),
     };
     match outcome {
         Ok(code) => code,

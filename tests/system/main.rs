@@ -6,6 +6,7 @@ mod command;
 mod daily;
 mod end_to_end;
 mod log;
+mod replay;
 mod scripted;
 mod send;
 mod support;
