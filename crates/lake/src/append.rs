@@ -4,20 +4,18 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::{
-    backoff,
     commit::{self, DataFile},
     error::Error,
     head::Head,
-    log::Put,
     lookup,
     place::Place,
     rows::Rows,
     sequence::SequenceNumber,
     source::Source,
     watermarks::Watermarks,
+    win::{Change, Following, win},
 };
 
 /// What an append did.
@@ -49,7 +47,6 @@ pub enum Settled {
 /// An append under way.
 pub(crate) struct Append<'a> {
     place: &'a Place,
-    head: Head,
     source: &'a Source,
     /// What is left to store.
     rows: Rows,
@@ -58,55 +55,28 @@ pub(crate) struct Append<'a> {
     /// Where rows may have been moved to.
     moved_to: Option<&'a Place>,
     now: DateTime<Utc>,
-    upload: Option<Upload>,
-    outcome: Appended,
-    /// Puts in a row that found the version taken though nobody can see it.
-    unexplained: u32,
-}
-
-/// Files that are in the store and not yet, or not for certain, in the table.
-struct Upload {
-    /// Marks the commit that adds them.
-    id: String,
-    files: Vec<DataFile>,
-    /// Whether a put with an unknown outcome may have committed them.
-    in_doubt: bool,
-}
-
-/// Who has the version that was tried.
-enum Winner {
-    /// Our own commit, whose answer was lost.
-    Ourselves(u64),
-    /// Others, or nobody yet.
-    Others,
+    /// The files of the rows that are left, once they are in the store.
+    uploaded: Option<Vec<DataFile>>,
 }
 
 impl<'a> Append<'a> {
     pub(crate) fn new(
         place: &'a Place,
-        head: Head,
         source: &'a Source,
         rows: Rows,
         highest: SequenceNumber,
         settled: Settled,
         now: DateTime<Utc>,
     ) -> Self {
-        let outcome = Appended {
-            skipped: rows.len(),
-            ..Appended::default()
-        };
         Self {
             place,
-            head,
             source,
             rows,
             highest,
             settled,
             moved_to: None,
             now,
-            upload: None,
-            outcome,
-            unexplained: 0,
+            uploaded: None,
         }
     }
 
@@ -119,50 +89,40 @@ impl<'a> Append<'a> {
     }
 
     /// Appends, and gives back the head as it is then.
-    pub(crate) async fn run(mut self, tries: NonZeroU32) -> Result<(Appended, Head), Error> {
-        match self.try_often(tries).await {
-            Ok(()) => Ok((self.outcome, self.head)),
-            Err(error) => {
-                self.discard().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn try_often(&mut self, tries: NonZeroU32) -> Result<(), Error> {
-        let mut failure = None;
-        for tried in 0..tries.get() {
-            if tried > 0 {
-                backoff::wait(tried - 1).await;
-            }
-            if self.drop_stored().await? {
-                self.discard().await;
-            }
-            if self.rows.is_empty() {
-                return Ok(());
-            }
-            match self.try_once().await? {
-                Put::Done => return Ok(()),
-                Put::Taken => failure = None,
-                Put::Unknown(error) => failure = Some(error),
-            }
-        }
-        let contention = || Error::Contention {
-            table: self.place.name().to_owned(),
-            tries: tries.get(),
+    pub(crate) async fn run(mut self, head: Head, tries: NonZeroU32) -> Result<(Appended, Head), Error> {
+        let rows = self.rows.len();
+        let (place, now) = (self.place, self.now);
+        let mut base = Following { place, head, now };
+        let won = win(&mut base, &mut self, tries).await?;
+        let mut head = base.head;
+        let mut appended = Appended {
+            skipped: rows,
+            conflicts: won.conflicts,
+            ..Appended::default()
         };
-        Err(failure.unwrap_or_else(contention))
+        if let Some((version, _)) = won.commit {
+            // Unless it was read there.
+            if head.version < version {
+                let watermark = self.watermark(&head);
+                head.committed(version, self.source, &watermark, now);
+            }
+            appended.written = self.rows.len();
+            appended.skipped -= self.rows.len();
+            appended.version = Some(version);
+            appended.size_bytes = self.uploaded.iter().flatten().map(|file| file.size_bytes).sum();
+        }
+        Ok((appended, head))
     }
 
     /// Drops the rows that are stored, as of the head. Answers whether there were any.
-    async fn drop_stored(&mut self) -> Result<bool, Error> {
-        let watermark = self.head.watermarks.get(self.source);
+    async fn drop_stored(&mut self, head: &Head) -> Result<bool, Error> {
+        let watermark = head.watermarks.get(self.source);
         let settled = match self.settled {
             Settled::ByWatermark => watermark,
             Settled::UpTo(number) => number,
         };
         // Rows that came by a replay, ahead of what the watermark covers.
-        let reach = watermark.max(self.head.watermarks.get(&self.source.replayed()));
+        let reach = watermark.max(head.watermarks.get(&self.source.replayed()));
         let doubtful = |number: &&SequenceNumber| Some(**number) > settled && Some(**number) <= reach;
         let mut doubtful: Vec<_> = self.rows.numbers().iter().filter(doubtful).copied().collect();
         let mut stored = lookup::stored(self.place, self.source, &doubtful).await?;
@@ -183,97 +143,42 @@ impl<'a> Append<'a> {
         Ok(self.rows.len() < before)
     }
 
-    /// Tries to win the next version. `Done`: the rows are in the table.
-    async fn try_once(&mut self) -> Result<Put, Error> {
-        let upload = self.uploaded().await?;
-        let version = self.head.version + 1;
-        let known = self.head.watermarks.get(self.source);
-        let watermark = known.map_or(self.highest, |known| known.max(self.highest));
-        let body = self.body(&upload, version, &watermark);
-        self.upload = Some(upload);
-        let put = self.place.log.put(version, body?).await;
-        if matches!(put, Put::Done) {
-            self.head.committed(version, self.source, &watermark, self.now);
-            self.finish(version);
-            return Ok(put);
-        }
-        self.outcome.conflicts += 1;
-        match self.winner(version, &put).await? {
-            Winner::Ourselves(version) => {
-                self.finish(version);
-                Ok(Put::Done)
+    /// What the table's watermark is with this batch.
+    fn watermark(&self, head: &Head) -> SequenceNumber {
+        let known = head.watermarks.get(self.source);
+        known.map_or(self.highest, |known| known.max(self.highest))
+    }
+}
+
+impl Change<Head> for Append<'_> {
+    async fn next(&mut self, head: &Head, id: &str, may_delete: bool) -> Result<Option<Bytes>, Error> {
+        if self.drop_stored(head).await? {
+            if may_delete {
+                self.discard().await;
             }
-            Winner::Others => Ok(put),
+            self.uploaded = None;
         }
-    }
-
-    /// The files of the rows: those of the try before, if it left any.
-    async fn uploaded(&mut self) -> Result<Upload, Error> {
-        if let Some(upload) = self.upload.take() {
-            return Ok(upload);
+        if self.rows.is_empty() {
+            return Ok(None);
         }
-        Ok(Upload {
-            id: Uuid::new_v4().to_string(),
-            files: self.place.upload(&self.head, self.source, &self.rows).await?,
-            in_doubt: false,
-        })
-    }
-
-    /// The commit that adds the files.
-    fn body(&self, upload: &Upload, version: u64, watermark: &SequenceNumber) -> Result<Bytes, Error> {
-        let (id, files) = (&upload.id, &upload.files);
-        let txns = Watermarks::txns(self.source, watermark);
-        commit::append(files, txns, self.head.fit.new_metadata.as_ref(), id, self.now).map_err(|source| Error::Commit {
+        let files = match self.uploaded.take() {
+            Some(files) => files,
+            None => self.place.upload(head, self.source, &self.rows).await?,
+        };
+        let watermark = self.watermark(head);
+        let txns = Watermarks::txns(self.source, &watermark);
+        let body = commit::append(&files, txns, head.fit.new_metadata.as_ref(), id, self.now);
+        self.uploaded = Some(files);
+        body.map(Some).map_err(|source| Error::Commit {
             table: self.place.name().to_owned(),
-            version,
+            version: head.version + 1,
             source,
         })
     }
 
-    /// Reads who has `version`, which our put did not win as far as it knows, and what came after it.
-    async fn winner(&mut self, version: u64, put: &Put) -> Result<Winner, Error> {
-        let before = self.head.version;
-        let mut winner = Winner::Others;
-        let mut upload = self.upload.as_mut();
-        if let Some(upload) = &mut upload {
-            upload.in_doubt = true;
-        }
-        let seen = |seen_version, id: Option<&str>| {
-            let Some(upload) = &mut upload else { return };
-            if id == Some(upload.id.as_str()) {
-                winner = Winner::Ourselves(seen_version);
-            } else if seen_version == version {
-                // Somebody else has the version that was tried, so ours cannot come into being any more.
-                upload.in_doubt = false;
-            }
-        };
-        self.place.catch_up(&mut self.head, self.now, seen).await?;
-        if self.head.version > before {
-            self.unexplained = 0;
-        } else if matches!(put, Put::Taken) {
-            self.unexplained += 1;
-        }
-        // Once may be two puts that met at the store. Twice means that the version exists and cannot be read: the log was
-        // cleaned up behind the handle's back. The files stay behind, because nobody can tell any more whose it was.
-        if self.unexplained > 1 {
-            self.upload = None;
-            self.head = self.place.open(self.now).await?;
-        }
-        Ok(winner)
-    }
-
-    fn finish(&mut self, version: u64) {
-        let Some(upload) = self.upload.take() else { return };
-        self.outcome.written = self.rows.len();
-        self.outcome.skipped -= self.rows.len();
-        self.outcome.version = Some(version);
-        self.outcome.size_bytes = upload.files.iter().map(|file| file.size_bytes).sum();
-    }
-
-    /// Deletes what was uploaded, unless it may be in the table.
     async fn discard(&mut self) {
-        if let Some(upload) = self.upload.take().filter(|upload| !upload.in_doubt) {
-            self.place.delete(&upload.files).await;
+        if let Some(files) = self.uploaded.take() {
+            self.place.delete(&files).await;
         }
     }
 }

@@ -47,6 +47,7 @@ mod stats;
 mod table;
 mod upkeep;
 mod watermarks;
+mod win;
 
 pub use append::{Appended, Settled};
 pub use commit::{BATCH, STREAM};

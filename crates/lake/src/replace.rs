@@ -23,21 +23,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::{Remove, Snapshot};
 use futures::{StreamExt as _, TryStreamExt as _};
 use pinlake_dataset::Definition;
-use uuid::Uuid;
 
 use crate::{
-    backoff,
     commit::{self, BATCH, DataFile},
     error::Error,
     head::{self, Head},
     inputs::{Inputs, RunId},
     lake::{Kind, Lake},
-    log::Put,
     part_file::PartFile,
     place::Place,
     protocol,
     schema::{self, INGEST_DATE, INGEST_PATH},
     settings::Settings,
+    win::{Change, Following, win},
 };
 
 /// The rows of one day of the batch path on their way into one of a dataset's two tables.
@@ -166,16 +164,7 @@ impl Replacement {
             self.abandon().await;
             return Err(error);
         }
-        let mut in_doubt = false;
-        match self.finished.commit(inputs, &mut in_doubt).await {
-            Ok(replaced) => Ok(replaced),
-            Err(error) => {
-                if !in_doubt {
-                    self.abandon().await;
-                }
-                Err(error)
-            }
-        }
+        self.finished.commit(inputs).await
     }
 
     /// Gives up: deletes what was uploaded. The day stays as it was.
@@ -197,79 +186,41 @@ impl Replacement {
 }
 
 impl Finished {
-    async fn commit(&mut self, inputs: Option<Inputs>, in_doubt: &mut bool) -> Result<Replaced, Error> {
+    async fn commit(mut self, inputs: Option<Inputs>) -> Result<Replaced, Error> {
+        let now = self.now;
         let head = match (self.head.take(), inputs) {
-            (Some(head), _) => Some(head),
-            (None, Some(_)) => Some(self.place.open(self.now).await?),
-            (None, None) => self.place.load(self.now).await?,
+            (Some(head), _) => Ok(Some(head)),
+            (None, Some(_)) => self.place.open(now).await.map(Some),
+            (None, None) => self.place.load(now).await,
         };
-        match head {
-            Some(head) => self.try_often(head, inputs, in_doubt).await,
-            None => Ok(Replaced::default()),
-        }
-    }
-
-    async fn try_often(&self, mut head: Head, inputs: Option<Inputs>, in_doubt: &mut bool) -> Result<Replaced, Error> {
-        let id = Uuid::new_v4().to_string();
-        let mut replaced = Replaced {
+        let head = match head {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(Replaced::default()),
+            Err(error) => {
+                self.place.delete(&self.files).await;
+                return Err(error);
+            }
+        };
+        let place = &self.place;
+        let mut replacing = Replacing {
+            day: &self,
+            inputs,
+            removed_files: 0,
+        };
+        let won = win(
+            &mut Following { place, head, now },
+            &mut replacing,
+            self.settings.commit_tries,
+        )
+        .await?;
+        Ok(Replaced {
             rows: self.rows,
             files: self.files.len(),
             size_bytes: self.files.iter().map(|file| file.size_bytes).sum(),
-            ..Replaced::default()
-        };
-        let (mut failure, mut unexplained) = (None, 0);
-        for tried in 0..self.settings.commit_tries.get() {
-            if tried > 0 {
-                backoff::wait(tried - 1).await;
-            }
-            let removed = self.day_files(&head).await?;
-            replaced.removed_files = removed.len();
-            if removed.is_empty() && self.files.is_empty() && inputs.is_none() {
-                return Ok(replaced);
-            }
-            let version = head.version + 1;
-            let body = self.body(&head, removed, inputs, &id)?;
-            match self.place.log.put(version, body).await {
-                Put::Done => {
-                    replaced.version = Some(version);
-                    return Ok(replaced);
-                }
-                Put::Taken => {
-                    failure = None;
-                    unexplained += 1;
-                }
-                Put::Unknown(error) => failure = Some(error),
-            }
-            *in_doubt = true;
-            replaced.conflicts += 1;
-
-            let before = head.version;
-            let mut ours = None;
-            let seen = |seen_version, seen_id: Option<&str>| {
-                if seen_id == Some(id.as_str()) {
-                    ours = Some(seen_version);
-                }
-            };
-            self.place.catch_up(&mut head, self.now, seen).await?;
-            if ours.is_some() {
-                replaced.version = ours;
-                return Ok(replaced);
-            }
-            if head.version > before {
-                // Somebody else has the version that was tried: ours cannot come into being any more.
-                *in_doubt = false;
-                unexplained = 0;
-            }
-            // The version exists and cannot be read: the log was cleaned up behind our back.
-            if unexplained > 1 {
-                head = self.place.open(self.now).await?;
-            }
-        }
-        let contention = || Error::Contention {
-            table: self.place.name().to_owned(),
-            tries: self.settings.commit_tries.get(),
-        };
-        Err(failure.unwrap_or_else(contention))
+            removed_files: replacing.removed_files,
+            version: won.commit.map(|(version, _)| version),
+            conflicts: won.conflicts,
+        })
     }
 
     /// The commit that follows the head.
@@ -317,6 +268,28 @@ impl Finished {
             .try_collect()
             .await
             .map_err(failed)
+    }
+}
+
+/// A replacement under way.
+struct Replacing<'a> {
+    day: &'a Finished,
+    inputs: Option<Inputs>,
+    removed_files: usize,
+}
+
+impl Change<Head> for Replacing<'_> {
+    async fn next(&mut self, head: &Head, id: &str, _: bool) -> Result<Option<Bytes>, Error> {
+        let removed = self.day.day_files(head).await?;
+        self.removed_files = removed.len();
+        if removed.is_empty() && self.day.files.is_empty() && self.inputs.is_none() {
+            return Ok(None);
+        }
+        self.day.body(head, removed, self.inputs, id).map(Some)
+    }
+
+    async fn discard(&mut self) {
+        self.day.place.delete(&self.day.files).await;
     }
 }
 

@@ -31,7 +31,6 @@ mod put;
 mod runs;
 mod sought;
 mod take;
-mod win;
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -41,16 +40,17 @@ use chrono::{DateTime, NaiveDate, Utc};
 use deltalake_core::kernel::Snapshot;
 use pinlake_dataset::Definition;
 
-use self::{put::Putting, take::Taking, win::win};
+use self::{put::Putting, take::Taking};
 use crate::{
     commit::{BATCH, STREAM},
     error::Error,
-    head,
+    head::{self, Head},
     lake::{Kind, Lake},
     origins::Files,
     place::Place,
     schema::{self, ORIGIN},
     settings::Settings,
+    win::{Change, Following, Won, win},
 };
 
 /// Moves rows of a dataset.
@@ -139,14 +139,14 @@ impl Replay {
         let origins = self.origins(cleared)?;
         let mut putting = Putting::new(&self.table, &self.quarantine, true, cleared, &origins, now);
         let head = self.table.open(now).await?;
-        let put = win(&self.table, head, &mut putting, self.settings.commit_tries, now).await?;
+        let put = self.win(&self.table, head, &mut putting, now).await?;
         let mut moved = putting.outcome(&put);
         // Nothing was quarantined, ever.
         let Some(head) = self.quarantine.load(now).await? else {
             return Ok(moved);
         };
         let mut taking = Taking::new(self, cleared, &origins, now);
-        let taken = win(&self.quarantine, head, &mut taking, self.settings.commit_tries, now).await?;
+        let taken = self.win(&self.quarantine, head, &mut taking, now).await?;
         moved.taken = taking.taken(&taken);
         moved.conflicts += taken.conflicts;
         Ok(moved)
@@ -164,8 +164,18 @@ impl Replay {
         let origins = self.origins(cleared)?;
         let mut putting = Putting::new(to, other, false, cleared, &origins, now);
         let head = to.open(now).await?;
-        let put = win(to, head, &mut putting, self.settings.commit_tries, now).await?;
+        let put = self.win(to, head, &mut putting, now).await?;
         Ok(putting.outcome(&put))
+    }
+
+    async fn win(
+        &self,
+        place: &Place,
+        head: Head,
+        change: &mut impl Change<Head>,
+        now: DateTime<Utc>,
+    ) -> Result<Won, Error> {
+        win(&mut Following { place, head, now }, change, self.settings.commit_tries).await
     }
 
     fn origins(&self, cleared: &Cleared) -> Result<Vec<String>, Error> {

@@ -124,9 +124,9 @@ impl Table {
             return Ok(Appended::default());
         }
         let head = self.take_head(now).await?;
-        let append = Append::new(&self.place, head, source, rows, highest, settled, now)
+        let append = Append::new(&self.place, source, rows, highest, settled, now)
             .unless_moved_to(moved_to.map(|table| &table.place));
-        let (appended, head) = append.run(self.settings.commit_tries).await?;
+        let (appended, head) = append.run(head, self.settings.commit_tries).await?;
         self.warm = Some(head);
         Ok(appended)
     }

@@ -6,11 +6,7 @@ use arrow::{array::BooleanArray, compute::filter_record_batch};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{
-    Cleared, Moved, Version, runs,
-    sought::Sought,
-    win::{Change, Won},
-};
+use super::{Cleared, Moved, Version, runs, sought::Sought};
 use crate::{
     commit::{self, DataFile},
     error::Error,
@@ -21,6 +17,7 @@ use crate::{
     sequence::SequenceNumber,
     source::Source,
     watermarks::Watermarks,
+    win::{Change, Won},
 };
 
 pub(super) struct Putting<'a> {
@@ -72,7 +69,7 @@ impl<'a> Putting<'a> {
 
     /// What became of the rows.
     pub(super) fn outcome(&self, won: &Won) -> Moved {
-        let put = won.id.as_ref().and_then(|id| self.tried.get(id)).copied();
+        let put = won.commit.as_ref().and_then(|(_, id)| self.tried.get(id)).copied();
         Moved {
             put: put.unwrap_or_default(),
             conflicts: won.conflicts,
@@ -147,7 +144,7 @@ impl<'a> Putting<'a> {
     }
 }
 
-impl Change for Putting<'_> {
+impl Change<Head> for Putting<'_> {
     async fn next(&mut self, head: &Head, id: &str, may_delete: bool) -> Result<Option<Bytes>, Error> {
         let mask = self.mask(head).await?;
         let rows = mask.iter().filter(|put| **put).count();

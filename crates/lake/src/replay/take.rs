@@ -17,11 +17,7 @@ use parquet::{
     errors::ParquetError,
 };
 
-use super::{
-    Cleared, Replay, Version, runs,
-    sought::Sought,
-    win::{Change, Won},
-};
+use super::{Cleared, Replay, Version, runs, sought::Sought};
 use crate::{
     commit::{self, DataFile},
     error::Error,
@@ -31,6 +27,7 @@ use crate::{
     place::Place,
     protocol,
     schema::{self, INGEST_DATE, INGEST_PATH, ORIGIN},
+    win::{Change, Won},
 };
 
 pub(super) struct Taking<'a> {
@@ -71,7 +68,7 @@ impl<'a> Taking<'a> {
 
     /// How many rows were taken.
     pub(super) fn taken(&self, won: &Won) -> usize {
-        let taken = won.id.as_ref().and_then(|id| self.tried.get(id)).copied();
+        let taken = won.commit.as_ref().and_then(|(_, id)| self.tried.get(id)).copied();
         taken.unwrap_or_default()
     }
 
@@ -176,7 +173,7 @@ impl<'a> Taking<'a> {
     }
 }
 
-impl Change for Taking<'_> {
+impl Change<Head> for Taking<'_> {
     async fn next(&mut self, head: &Head, id: &str, may_delete: bool) -> Result<Option<Bytes>, Error> {
         let affected = self.affected(head).await?;
         // What was written for files that are gone, or for other rows of them, is of no use any more.

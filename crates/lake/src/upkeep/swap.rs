@@ -9,13 +9,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::{Action, Add, Remove};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
-    backoff, commit,
+    commit,
     error::Error,
-    log::{Log, Put},
+    log::Log,
     upkeep::{plan::Bin, rewrite::Rewritten, state::State},
+    win::{Base, Change, win},
 };
 
 /// What became of it.
@@ -40,53 +40,84 @@ pub(crate) async fn swap(
     tries: NonZeroU32,
     now: DateTime<Utc>,
 ) -> Result<Swap, Error> {
-    let id = Uuid::new_v4().to_string();
-    let body = body(bin, file, &id, now).map_err(|source| Error::Commit {
-        table: table.to_owned(),
-        version: state.version() + 1,
-        source,
-    })?;
-    let mut failure = None;
-    for tried in 0..tries.get() {
-        if tried > 0 {
-            backoff::wait(tried - 1).await;
-        }
-        let version = state.version() + 1;
-        let put = log.put(version, body.clone()).await;
-        if matches!(put, Put::Done) {
-            state.swapped(bin);
-            return Ok(Swap::Done {
-                version,
-                conflicts: tried,
-            });
-        }
-        // The answer may have been lost, and the version be ours.
-        let mut ours = None;
-        let seen = |seen: u64, by: Option<&str>| {
-            if by == Some(id.as_str()) {
-                ours = Some(seen);
-            }
-        };
-        state.catch_up(log, seen).await?;
-        if let Some(version) = ours {
-            return Ok(Swap::Done {
-                version,
-                conflicts: tried,
-            });
-        }
-        // Only a version of somebody else can have forbidden it, and so the one that was tried is not ours.
-        if !state.allows(bin) {
-            return Ok(Swap::Refused);
-        }
-        failure = match put {
-            Put::Unknown(error) => Some(error),
-            Put::Done | Put::Taken => None,
-        };
+    let won = win(
+        &mut Kept { log, table, state },
+        &mut Swapping { table, bin, file, now },
+        tries,
+    )
+    .await?;
+    let Some((version, _)) = won.commit else {
+        return Ok(Swap::Refused);
+    };
+    // Unless it was read there.
+    if state.version() < version {
+        state.swapped(bin);
     }
-    Err(failure.unwrap_or_else(|| Error::Contention {
-        table: table.to_owned(),
-        tries: tries.get(),
-    }))
+    Ok(Swap::Done {
+        version,
+        conflicts: won.conflicts,
+    })
+}
+
+/// A table as its upkeep knows it.
+struct Kept<'a> {
+    log: &'a Log,
+    table: &'a str,
+    state: &'a mut State,
+}
+
+impl Base for Kept<'_> {
+    type Known = State;
+
+    fn table(&self) -> &str {
+        self.table
+    }
+
+    fn log(&self) -> &Log {
+        self.log
+    }
+
+    fn version(&self) -> u64 {
+        self.state.version()
+    }
+
+    fn known(&self) -> &State {
+        self.state
+    }
+
+    async fn catch_up(&mut self, seen: impl FnMut(u64, Option<&str>) + Send) -> Result<(), Error> {
+        self.state.catch_up(self.log, seen).await
+    }
+
+    /// The bins are those of an older version: the next upkeep finds others.
+    async fn reopen(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct Swapping<'a> {
+    table: &'a str,
+    bin: &'a Bin,
+    file: &'a Rewritten,
+    now: DateTime<Utc>,
+}
+
+impl Change<State> for Swapping<'_> {
+    async fn next(&mut self, state: &State, id: &str, _: bool) -> Result<Option<Bytes>, Error> {
+        // Only a version of somebody else can have forbidden it, and so the one that was tried is not ours.
+        if !state.allows(self.bin) {
+            return Ok(None);
+        }
+        let body = body(self.bin, self.file, id, self.now);
+        body.map(Some).map_err(|source| Error::Commit {
+            table: self.table.to_owned(),
+            version: state.version() + 1,
+            source,
+        })
+    }
+
+    /// Whoever has written the file deletes it.
+    async fn discard(&mut self) {}
 }
 
 fn body(bin: &Bin, file: &Rewritten, id: &str, now: DateTime<Utc>) -> Result<Bytes, serde_json::Error> {
