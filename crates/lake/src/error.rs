@@ -70,6 +70,15 @@ pub enum Error {
         /// How often the commit was tried.
         tries: u32,
     },
+    /// Another run has replaced the day in the dataset's other table meanwhile, and will do so in this one. Nothing was
+    /// written.
+    #[error("another run for {date} of table `{table}` got in between")]
+    Overtaken {
+        /// The table's folder.
+        table: String,
+        /// The day.
+        date: chrono::NaiveDate,
+    },
     /// Rows could not be written as Parquet, or read from it.
     #[error("could not {action} rows of table `{table}` as parquet")]
     Parquet {

@@ -14,6 +14,7 @@
 //! # Invariants
 //! - A day replaced twice, by racing runs or with a commit whose answer was lost, holds its rows once
 //!   (`a_day_replaced_again_is_the_same`, `racing_replacements_leave_one`, `a_lost_answer_is_no_second_day`).
+//! - Racing runs leave both tables with the day of one run (`a_run_that_was_overtaken_gives_way`).
 //! - Other days, and the day's rows of the stream, stay as they are (`only_the_day_is_replaced`).
 //! - Memory is bounded by a row group and the parts of an upload, whatever the day's size.
 
@@ -54,6 +55,8 @@ struct Finished {
     settings: Settings,
     date: NaiveDate,
     run: Option<RunId>,
+    /// The table that the run has replaced the day in before.
+    first: Option<Place>,
     now: DateTime<Utc>,
     /// `None` as long as nobody has asked for the table.
     head: Option<Head>,
@@ -105,6 +108,7 @@ impl Replacement {
                 settings,
                 date,
                 run: None,
+                first: None,
                 now,
                 head: None,
                 files: Vec::new(),
@@ -118,6 +122,20 @@ impl Replacement {
     pub fn in_run(mut self, run: RunId) -> Self {
         self.finished.run = Some(run);
         self
+    }
+
+    /// Gives way to another run that begins after the other table was replaced: the commit is refused if the quarantine's
+    /// day, which this run has `replaced`, is another run's by then. So the two tables never end with days of two runs.
+    ///
+    /// # Errors
+    /// [`Error::Location`] if the lake's address cannot hold the table.
+    pub fn following(mut self, replaced: &Replaced, lake: &Lake, definition: &Definition) -> Result<Self, Error> {
+        // A run without anything to quarantine has not replaced anything, and has all of the day for the table.
+        if replaced.version.is_some() {
+            let (kind, columns) = (Kind::Quarantine, schema::quarantine_schema());
+            self.finished.first = Some(Place::new(lake, kind, definition.name(), columns)?);
+        }
+        Ok(self)
     }
 
     /// Adds rows: the dataset's columns (or the quarantine's), `_ingested_at` and `_origin`, as
@@ -247,6 +265,21 @@ impl Finished {
         })
     }
 
+    /// Whether another run has replaced the day in the first table meanwhile. To be asked when the head is known: a run
+    /// that does it afterwards will replace the day in this one as well.
+    async fn is_overtaken(&self) -> Result<bool, Error> {
+        let Some(first) = &self.first else { return Ok(false) };
+        let failed = |source| Error::Log {
+            table: first.name().to_owned(),
+            source,
+        };
+        let Some(snapshot) = head::snapshot(first.name(), first.log_store()).await? else {
+            return Ok(true);
+        };
+        let transactions = head::transactions(first.log_store(), snapshot).await.map_err(failed)?;
+        Ok(RunId::find(&transactions, self.date) != self.run)
+    }
+
     /// What the day has, as of the head.
     async fn day_files(&self, head: &Head) -> Result<Vec<Remove>, Error> {
         let failed = |source| Error::Log {
@@ -284,6 +317,12 @@ impl Change<Head> for Replacing<'_> {
         self.removed_files = removed.len();
         if removed.is_empty() && self.day.files.is_empty() && self.inputs.is_none() {
             return Ok(None);
+        }
+        if self.day.is_overtaken().await? {
+            return Err(Error::Overtaken {
+                table: self.day.place.name().to_owned(),
+                date: self.day.date,
+            });
         }
         self.day.body(head, removed, self.inputs, id).map(Some)
     }

@@ -48,6 +48,7 @@ use crate::{
     lake::{Kind, Lake},
     origins::Files,
     place::Place,
+    protocol,
     schema::{self, ORIGIN},
     settings::Settings,
     win::{Change, Following, Won, win},
@@ -137,6 +138,10 @@ impl Replay {
     /// both tables then; repeating the replay settles that.
     pub async fn run(&self, cleared: &Cleared, now: DateTime<Utc>) -> Result<Moved, Error> {
         let origins = self.origins(cleared)?;
+        // Before anything is put: a table that gives nothing back would keep what is put into the other.
+        if let Some(head) = self.quarantine.load(now).await? {
+            protocol::check_removal(self.quarantine.name(), &head.metadata)?;
+        }
         let mut putting = Putting::new(&self.table, &self.quarantine, true, cleared, &origins, now);
         let head = self.table.open(now).await?;
         let put = self.win(&self.table, head, &mut putting, now).await?;

@@ -196,11 +196,12 @@ impl Batch {
                 return Err(error.into());
             }
         };
+        let table = run.table.following(&quarantine, &self.lake, &self.definition)?;
         Ok(Some(CleanedDay {
             objects: objects.len(),
             size_bytes: objects.iter().map(|object| object.size_bytes).sum(),
             lines: run.lines,
-            table: run.table.commit(Some(inputs)).await?,
+            table: table.commit(Some(inputs)).await?,
             quarantine,
             damage: run.damage,
         }))
