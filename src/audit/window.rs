@@ -283,8 +283,7 @@ mod tests {
         ];
         let window = window(&origins);
         for origin in origins {
-            let inside =
-                |span: &Span| *span.texts.start() <= origin.to_owned() && origin.to_owned() <= *span.texts.end();
+            let inside = |span: &Span| span.texts.start().as_str() <= origin && origin <= span.texts.end().as_str();
             assert!(window.spans.values().any(inside), "{origin}");
         }
     }

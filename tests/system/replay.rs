@@ -27,7 +27,7 @@ const UNNUMBERED: u64 = 6;
 fn records(via: &str) -> Vec<Vec<u8>> {
     let record = |ind: u64| match ind {
         _ if ind % 10 == 9 => json!({"ind": "nine", "title": via}),
-        _ if ind % 3 == 0 => json!({"ind": ind}),
+        _ if ind.is_multiple_of(3) => json!({"ind": ind}),
         _ => json!({"ind": ind, "title": via}),
     };
     (0..60).map(|ind| record(ind).to_string().into_bytes()).collect()
@@ -73,13 +73,18 @@ impl Notes {
 
     fn replay(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = pinlake();
-        command.args(["replay", "--dataset", "note", "--datasets"]).arg(self.definitions.path());
+        command
+            .args(["replay", "--dataset", "note", "--datasets"])
+            .arg(self.definitions.path());
         run(command.arg("--state").arg(self.state.path()).args(arguments))
     }
 
     fn audit(&self) -> (i32, Vec<serde_json::Value>) {
         let definitions = self.definitions.path().to_str().unwrap();
-        audit(self.state.path(), &["--datasets", definitions, "--settled-before", "now"])
+        audit(
+            self.state.path(),
+            &["--datasets", definitions, "--settled-before", "now"],
+        )
     }
 
     fn clean(&self, url: &str, first: NaiveDate) {
@@ -132,7 +137,11 @@ async fn rows_that_a_better_definition_takes_go_to_the_table() {
     }
     assert_eq!(objects(&lake).await, before, "a dry run writes nothing");
 
-    for (condition, told) in [("nothing = 1", "nothing"), ("reason =", "--where"), ("1; drop table x", "")] {
+    for (condition, told) in [
+        ("nothing = 1", "nothing"),
+        ("reason =", "--where"),
+        ("1; drop table x", ""),
+    ] {
         let (code, out, err) = notes.replay(&["--where", condition]);
         assert_eq!(code, 1, "{condition}: {out}");
         assert!(err.contains(told), "{condition}: {err}");
@@ -142,7 +151,10 @@ async fn rows_that_a_better_definition_takes_go_to_the_table() {
     // Those of the stream first, then the rest.
     let (code, out, err) = notes.replay(&["--where", "ingest_path = 'stream' and field = 'title' -- only these"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains(&format!("{} rows moved to the table, 0 stay", untitled / 2)), "{out}");
+    assert!(
+        out.contains(&format!("{} rows moved to the table, 0 stay", untitled / 2)),
+        "{out}"
+    );
     assert_eq!(rows(&lake).await, [120 - bad + untitled / 2, bad - untitled / 2]);
     assert_eq!(notes.audit().0, 0);
     for moved in [untitled / 2, 0] {
@@ -158,7 +170,11 @@ async fn rows_that_a_better_definition_takes_go_to_the_table() {
     let up = notes.up();
     notes.clean(&up.url, first);
     let more = [json!({"ind": 99}).to_string().into_bytes()];
-    Client::new(&up.url).unwrap().post(Via::Streams, "note", &more).await.unwrap();
+    Client::new(&up.url)
+        .unwrap()
+        .post(Via::Streams, "note", &more)
+        .await
+        .unwrap();
     arrival(notes.state.path(), "note", 121).await;
     up.end_with("INT");
     assert_eq!(rows(&lake).await, [121 - unnumbered, unnumbered]);
@@ -200,7 +216,10 @@ async fn what_a_mapping_gave_up_on_is_named_and_stored() {
 
     let (code, out, err) = notes.replay(&["--given-up", "--dry-run"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("1 rows would go to the table, 1 would be quarantined"), "{out}");
+    assert!(
+        out.contains("1 rows would go to the table, 1 would be quarantined"),
+        "{out}"
+    );
     assert!(bucket.join(&key).exists());
     let (code, out, err) = notes.replay(&["--given-up"]);
     assert_eq!((code, err.as_str()), (0, ""));
