@@ -14,7 +14,8 @@
 //! | `front` | what is served beside the API: the report, Lambda's Invoke |
 //!
 //! The handlers get what they get on AWS: SDK clients and a lake, here with loopback addresses. Each signs with keys of its
-//! own, where on AWS it has a role of its own, so that the endpoints know who calls ([`Pipeline::calls`]). All state is in one
+//! own, where on AWS it has a role of its own, so that the endpoints know who calls ([`Pipeline::calls`]). Those check all
+//! signatures; the API does so if it is asked to ([`Auth`]). All state is in one
 //! folder: `s3/` (objects as plain files), `kinesis.redb` (streams and how far each mapping is) and `firehose.redb`
 //! (records that are not yet in a raw object).
 
@@ -33,6 +34,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use clap::ValueEnum;
 use pinlake_analytics::Reports;
 use pinlake_dataset::Catalog;
 use pinlake_host::{
@@ -43,12 +45,13 @@ use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
     Call, Calls, Destination, Server,
     firehose::{self, Delivery, Firehose},
+    gateway,
     kinesis::{self, Kinesis},
     mapping::Mapping,
     s3,
     schedule::Schedule,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -62,7 +65,8 @@ pub use self::{
 pub const BUCKET: &str = "pinlake";
 /// Kinesis and delivery streams are named `<prefix>-<dataset>`, as a stack's are.
 const STREAM_PREFIX: &str = "pinlake";
-const REGION: &str = "us-east-1";
+/// The region that everything is in, and that requests are signed for.
+pub const REGION: &str = "us-east-1";
 /// What Firehose signs with, as it has a role of its own on AWS.
 const DELIVERY: &str = "delivery";
 /// Two, so that what holds for several shards is seen here too.
@@ -85,8 +89,20 @@ pub struct Options {
     pub window: Duration,
     /// How long delivery streams gather a raw object, 0 to 900 whole seconds.
     pub raw_interval: Duration,
+    /// Who may call the API.
+    pub auth: Auth,
     /// Where the functions tell their metrics; nowhere when `None`.
     pub metrics: Option<Lines>,
+}
+
+/// Who may call the API, as the parameter `ApiAuth` of a stack says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Everybody on this machine.
+    #[default]
+    None,
+    /// Who signs requests by Signature Version 4 with the keys of the local run.
+    AwsIam,
 }
 
 impl Options {
@@ -99,6 +115,7 @@ impl Options {
             validate: true,
             window: Duration::from_secs(1),
             raw_interval: Duration::from_secs(5),
+            auth: Auth::None,
             metrics: None,
         }
     }
@@ -120,7 +137,7 @@ pub struct Pipeline {
     kinesis: Server,
     firehose: Server,
     lake: Lake,
-    api: JoinHandle<std::io::Result<()>>,
+    api: Server,
     functions: Functions,
     mappings: Vec<Mapping>,
     schedules: Vec<Schedule>,
@@ -147,9 +164,10 @@ impl Pipeline {
 
         let calls = Calls::default();
         let callers = functions::NAMES.into_iter().chain([DELIVERY]).map(keys);
+        let callers: Vec<_> = callers.chain([s3::Credentials::default()]).collect();
         let s3_options = s3::Options {
             buckets: vec![BUCKET.into()],
-            credentials: callers.chain([s3::Credentials::default()]).collect(),
+            credentials: callers.clone(),
             calls: calls.clone(),
         };
         let s3 = s3::serve(
@@ -161,12 +179,14 @@ impl Pipeline {
         let in_use = || format!("is another pinlake running on {}?", options.state.display());
         let stream_options = kinesis::Options {
             calls: calls.clone(),
+            credentials: callers.clone(),
             ..kinesis::Options::default()
         };
         let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options).with_context(in_use)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
         let delivery_options = firehose::Options {
             calls: calls.clone(),
+            credentials: callers.clone(),
             ..firehose::Options::default()
         };
         let delivery_streams =
@@ -219,13 +239,14 @@ impl Pipeline {
             to_firehose,
         )
         .with_metrics(options.metrics(Teller::Ingest));
-        let url = Url::parse(&format!("http://{}/", api_listener.local_addr()?))?;
-        let stop = api_stop.clone().cancelled_owned();
-        let router = front::router(pinlake_ingest::router(app), lake.clone(), functions.clone());
-        let api = axum::serve(api_listener, router).with_graceful_shutdown(stop);
-        let api = tokio::spawn(async move { api.await });
+        let api = match options.auth {
+            Auth::None => pinlake_ingest::router(app),
+            Auth::AwsIam => gateway::signed(pinlake_ingest::router(app), &callers, REGION),
+        };
+        let router = front::router(api, lake.clone(), functions.clone());
+        let api = gateway::serve(api_listener, router, api_stop.clone())?;
         Ok(Self {
-            url,
+            url: Url::parse(&format!("{}/", api.url()))?,
             s3,
             kinesis,
             firehose,
@@ -307,11 +328,7 @@ impl Pipeline {
     pub async fn stop(self) {
         let [api_stop, mapping_stop, endpoint_stop] = self.stops;
         api_stop.cancel();
-        match self.api.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the API ended badly"),
-            Err(error) => tracing::error!(%error, "the API's task ended badly"),
-        }
+        self.api.stopped().await;
         // What cannot be delivered by then is still in the journal at the next start.
         if tokio::time::timeout(LAST_DELIVERY, self.delivery.flush())
             .await

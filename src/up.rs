@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    pipeline::{BUCKET, Options, Pipeline},
+    pipeline::{Auth, BUCKET, Options, Pipeline},
     terminal::say,
 };
 
@@ -32,6 +32,13 @@ pub struct Up {
     /// How long Firehose gathers a raw object, in seconds.
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=900))]
     raw_interval: u64,
+    /// Who may call the API, as a stack's parameter ApiAuth says it.
+    ///
+    /// With aws-iam requests are signed (SigV4, service execute-api, region us-east-1) with the access key id
+    /// `pinlake` and the secret `pinlake-local`, or else get the 403 that API Gateway would answer. The report page
+    /// needs no signature.
+    #[arg(long, value_enum, default_value = "none")]
+    auth: Auth,
 }
 
 impl Up {
@@ -47,6 +54,7 @@ impl Up {
             validate: !self.no_validation,
             window: Duration::from_millis(self.window),
             raw_interval: Duration::from_secs(self.raw_interval),
+            auth: self.auth,
             metrics: None,
         })
         .await?;

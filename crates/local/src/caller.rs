@@ -3,7 +3,7 @@
 //! It stands in one of two places: the header `Authorization: AWS4-HMAC-SHA256 Credential=<id>/<scope>, …`, or the query of
 //! a presigned URL, `X-Amz-Credential=<id>%2F<scope>`
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html>). Whether the signature is
-//! right is not asked here: S3's is checked by s3s, those of the other endpoints are not checked.
+//! right is not asked here: S3's is checked by s3s, those of the other endpoints by `signature`.
 
 use axum::http::{HeaderMap, Uri, header::AUTHORIZATION};
 

@@ -6,18 +6,23 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::post,
 };
 use bytes::Bytes;
+use chrono::Utc;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeOwned},
 };
 use serde_json::{Value, json};
 
-use crate::{caller::access_key_id, calls::Calls};
+use crate::{
+    caller::access_key_id,
+    calls::Calls,
+    signature::{Received, Refused, Signatures},
+};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
@@ -27,6 +32,9 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
     const TARGET: &'static str;
     /// The largest body: the most data of a request as base64, and the JSON around it.
     const MOST_BODY_BYTES: usize;
+
+    /// Who may call; `None`: everybody, whatever they sign.
+    fn signatures(&self) -> Option<Signatures>;
 
     /// Runs an operation; null is an empty answer.
     fn call(&self, request: Request<'_>) -> impl Future<Output = Result<Value, ApiError>> + Send;
@@ -63,15 +71,22 @@ impl Request<'_> {
     }
 }
 
-/// A service's endpoint. Signatures are not checked: what counts here is that a client sends what AWS would understand.
+/// A service's endpoint.
 pub(crate) fn router<S: Service>(service: S) -> Router {
+    let signatures = service.signatures();
     Router::new()
         .route("/", post(answer::<S>))
         .layer(DefaultBodyLimit::max(S::MOST_BODY_BYTES))
-        .with_state(service)
+        .with_state((service, signatures))
 }
 
-async fn answer<S: Service>(State(service): State<S>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer<S: Service>(
+    State((service, signatures)): State<(S, Option<Signatures>)>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let target = headers
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
@@ -82,7 +97,18 @@ async fn answer<S: Service>(State(service): State<S>, uri: Uri, headers: HeaderM
         caller: access_key_id(&headers, &uri),
         body: &body,
     };
-    let (status, body) = match service.call(request).await {
+    let received = Received {
+        method: &method,
+        uri: &uri,
+        headers: &headers,
+        body: &body,
+    };
+    let known = signatures.map_or(Ok(()), |signatures| signatures.verify(received, Utc::now()));
+    let outcome = match known {
+        Ok(()) => service.call(request).await,
+        Err(refused) => Err(refused.into()),
+    };
+    let (status, body) = match outcome {
         Ok(Value::Null) => (StatusCode::OK, Body::empty()),
         Ok(answer) => (StatusCode::OK, Body::from(answer.to_string())),
         Err(error) => {
@@ -161,6 +187,12 @@ impl ApiError {
 
     pub(crate) fn unknown_operation() -> Self {
         Self::client("UnknownOperationException", "")
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        Self::client(refused.kind(), refused.to_string())
     }
 }
 

@@ -1,8 +1,22 @@
 //! One HTTP/1.1 server for all endpoints: loopback only, stopped by a token, finishing what it has begun.
+//!
+//! ```text
+//! connection ─► head, in time ─► door: Host and Origin of this machine ─► service, with a body that comes in time
+//! ```
+//!
+//! # Invariants
+//! - Foreign names and foreign pages are refused before a service sees the request
+//!   (`foreign_hosts_and_origins_are_refused`).
+//! - A client that sends slowly is not waited for longer than [`Patience`] says (`slow_heads_and_bodies_are_given_up`).
+
+mod body;
+mod door;
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use hyper::{body::Incoming, server::conn::http1};
+use bytes::Bytes;
+use http_body_util::Either;
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -10,8 +24,32 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a stopped server waits for the requests that are under way.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) use self::body::{BodyError, Patient, Wait};
+
+/// What the head of a request may have: its line and all headers. API Gateway takes 10 KiB of headers, S3 keys of 1
+/// KiB.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How long a server waits, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For the head of a request; also for the next request on a connection.
+    pub(crate) head: Duration,
+    /// For a request's body.
+    pub(crate) body: Wait,
+    /// When it is stopped, for the requests that are under way.
+    pub(crate) end: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            body: Wait::default(),
+            end: Duration::from_secs(5),
+        }
+    }
+}
 
 /// A running endpoint.
 #[derive(Debug)]
@@ -52,11 +90,27 @@ pub enum ServeError {
 /// Serves `service` on `listener` until `cancel` is cancelled.
 pub(crate) fn serve<S, B>(listener: TcpListener, service: S, cancel: CancellationToken) -> Result<Server, ServeError>
 where
-    S: hyper::service::Service<hyper::Request<Incoming>, Response = hyper::Response<B>> + Clone + Send + 'static,
+    S: hyper::service::Service<Request<Patient>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve_with(Patience::default(), listener, service, cancel)
+}
+
+/// The same, with other bounds of patience.
+pub(crate) fn serve_with<S, B>(
+    patience: Patience,
+    listener: TcpListener,
+    service: S,
+    cancel: CancellationToken,
+) -> Result<Server, ServeError>
+where
+    S: hyper::service::Service<Request<Patient>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let addr = listener.local_addr().map_err(ServeError::Listener)?;
@@ -70,7 +124,7 @@ where
                 () = cancel.cancelled() => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(connection(stream, service.clone(), cancel.clone()));
+                        connections.spawn(connection(stream, service.clone(), patience, cancel.clone()));
                     }
                     Err(error) => {
                         // Out of file descriptors, most likely: a pause lets connections end.
@@ -82,28 +136,43 @@ where
             }
         }
         drop(listener);
-        let finished = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
-        if finished.is_err() {
+        let finished = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience.end, finished).await.is_err() {
             tracing::warn!(%addr, "requests were still running when the server stopped");
         }
     });
     Ok(Server { addr, task })
 }
 
-async fn connection<S, B>(stream: TcpStream, service: S, cancel: CancellationToken)
+async fn connection<S, B>(stream: TcpStream, service: S, patience: Patience, cancel: CancellationToken)
 where
-    S: hyper::service::Service<hyper::Request<Incoming>, Response = hyper::Response<B>>,
+    S: hyper::service::Service<Request<Patient>, Response = Response<B>>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body + 'static,
+    B: hyper::body::Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Small answers must not wait for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
+    let guarded = service_fn(|request: Request<Incoming>| {
+        let let_in = door::check(&request);
+        let answer = let_in.map(|()| service.call(request.map(|body| Patient::new(body, patience.body))));
+        async {
+            match answer {
+                Ok(answer) => Ok(answer.await?.map(Either::Left)),
+                Err(refused) => {
+                    tracing::info!(reason = %refused, "refused a request at the door");
+                    Ok::<_, S::Error>(refused.response().map(Either::Right))
+                }
+            }
+        }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+        .header_read_timeout(patience.head)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), guarded);
     let mut serving = std::pin::pin!(serving);
     let mut asked_to_stop = false;
     loop {
@@ -124,15 +193,118 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, time::Instant};
+
+    use http_body_util::{BodyExt as _, Full};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// Answers how many bytes came, or why they did not.
+    async fn measure(request: Request<Patient>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let told = match request.into_body().collect().await {
+            Ok(body) => format!("{} bytes", body.to_bytes().len()),
+            Err(error) => error.to_string(),
+        };
+        Ok(Response::new(Full::new(told.into())))
+    }
+
+    /// A server that waits half a second for a head and a second for a body, with 20 milliseconds more for each byte.
+    async fn server(cancel: &CancellationToken) -> Server {
+        let patience = Patience {
+            head: Duration::from_millis(500),
+            body: Wait {
+                at_most: Duration::from_secs(1),
+                per_byte: Duration::from_millis(20),
+            },
+            end: Duration::from_millis(500),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        serve_with(patience, listener, service_fn(measure), cancel.clone()).unwrap()
+    }
+
+    /// Sends parts with a pause after each, and reads to the end of the connection.
+    async fn talk(server: &Server, parts: &[&str], pause: Duration) -> String {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        for part in parts {
+            // The server may have given up.
+            let _ = stream.write_all(part.as_bytes()).await;
+            tokio::time::sleep(pause).await;
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
 
     #[tokio::test]
     async fn only_loopback_is_served() {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-        let service = hyper::service::service_fn(|_: hyper::Request<Incoming>| async {
-            Ok::<_, std::convert::Infallible>(hyper::Response::new(String::new()))
-        });
-        let refused = serve(listener, service, CancellationToken::new());
+        let refused = serve(listener, service_fn(measure), CancellationToken::new());
         assert!(matches!(refused, Err(ServeError::NotLoopback { .. })));
+    }
+
+    #[tokio::test]
+    async fn foreign_hosts_and_origins_are_refused() {
+        let cancel = CancellationToken::new();
+        let server = server(&cancel).await;
+        let asked = async |head: &str| {
+            let request = format!("POST / HTTP/1.1\r\n{head}connection: close\r\ncontent-length: 2\r\n\r\nhi");
+            talk(&server, &[&request], Duration::ZERO).await
+        };
+        let port = server.addr.port();
+        let ours = asked(&format!(
+            "host: localhost:{port}\r\norigin: http://localhost:{port}\r\n"
+        ))
+        .await;
+        assert!(ours.starts_with("HTTP/1.1 200") && ours.ends_with("2 bytes"), "{ours}");
+        for (head, status, kind) in [
+            ("host: evil.example\r\n", 403, "ForbiddenException"),
+            (
+                "host: localhost\r\norigin: https://evil.example\r\n",
+                403,
+                "ForbiddenException",
+            ),
+            ("host: localhost\r\norigin: null\r\n", 403, "ForbiddenException"),
+            ("", 400, "BadRequestException"),
+        ] {
+            let answer = asked(head).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head}: {answer}");
+            assert!(
+                answer.contains(&format!("x-amzn-errortype: {kind}")),
+                "{head}: {answer}"
+            );
+            assert!(answer.contains("{\"message\":\""), "{head}: {answer}");
+            assert!(
+                !answer.contains("bytes") && !answer.contains("evil"),
+                "{head}: {answer}"
+            );
+        }
+        cancel.cancel();
+        server.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn slow_heads_and_bodies_are_given_up() {
+        let cancel = CancellationToken::new();
+        let server = server(&cancel).await;
+        let head = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 100\r\n\r\n";
+        let started = Instant::now();
+        let pause = Duration::from_millis(100);
+        // Each part is in time; all together they are not.
+        let letters: Vec<_> = head.split_inclusive('o').collect();
+        assert!(letters.len() >= 7, "{letters:?}");
+        let answer = talk(&server, &letters, pause).await;
+        assert!(!answer.contains("200") && !answer.contains("bytes"), "{answer}");
+        let trickle: Vec<_> = [head].into_iter().chain(["x"; 20]).collect();
+        let answer = talk(&server, &trickle, pause).await;
+        assert!(answer.ends_with("the body did not come in time"), "{answer}");
+        // As slow, but each part brings a second more.
+        let parts = "x".repeat(50);
+        let paid: Vec<_> = [head, &parts, &parts].into_iter().collect();
+        let answer = talk(&server, &paid, Duration::from_millis(700)).await;
+        assert!(answer.ends_with("100 bytes"), "{answer}");
+        assert!(started.elapsed() < Duration::from_secs(20));
+        cancel.cancel();
+        server.stopped().await;
     }
 }

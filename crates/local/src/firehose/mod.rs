@@ -61,6 +61,7 @@ use self::{
     store::{Store, StoreError},
 };
 use crate::{
+    Credentials,
     calls::Calls,
     kinesis::Clock,
     protocol,
@@ -80,6 +81,8 @@ pub struct Options {
     pub clock: Clock,
     /// Where calls are noted.
     pub calls: Calls,
+    /// The pairs of keys that requests may be signed with. Default: none, and then signatures are not checked.
+    pub credentials: Vec<Credentials>,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             faults: Faults::default(),
             clock: Arc::new(Utc::now),
             calls: Calls::default(),
+            credentials: Vec::new(),
         }
     }
 }

@@ -15,7 +15,10 @@ use super::{
         DescribeDeliveryStream, Entry, ListDeliveryStreams, PutRecord, PutRecordBatch, PutRecordBatchOutput, PutResult,
     },
 };
-use crate::protocol::{self, About, ApiError, Request, Service, seconds, to_value};
+use crate::{
+    protocol::{self, About, ApiError, Request, Service, seconds, to_value},
+    signature::Signatures,
+};
 
 /// The most records of a PutRecordBatch request.
 const MOST_RECORDS: usize = 500;
@@ -31,6 +34,10 @@ const SLOW_DOWN: &str = "Slow down.";
 impl Service for Firehose {
     const TARGET: &'static str = "Firehose_20150804.";
     const MOST_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+    fn signatures(&self) -> Option<Signatures> {
+        Signatures::of(&self.options.credentials, "firehose", &self.options.region)
+    }
 
     async fn call(&self, request: Request<'_>) -> Result<Value, ApiError> {
         match request.operation {

@@ -4,12 +4,19 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Kinesis;
-use crate::protocol::{About, ApiError, Request, Service};
+use crate::{
+    protocol::{About, ApiError, Request, Service},
+    signature::Signatures,
+};
 
 impl Service for Kinesis {
     const TARGET: &'static str = "Kinesis_20131202.";
     /// 10 MiB of data as base64, and the JSON around it.
     const MOST_BODY_BYTES: usize = 20 * 1024 * 1024;
+
+    fn signatures(&self) -> Option<Signatures> {
+        Signatures::of(&self.options.credentials, "kinesis", &self.options.region)
+    }
 
     async fn call(&self, request: Request<'_>) -> Result<Value, ApiError> {
         match request.operation {

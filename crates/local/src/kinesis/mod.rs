@@ -44,6 +44,7 @@ pub(crate) use self::{
     stream::{Shard, Stream},
 };
 use crate::{
+    Credentials,
     calls::Calls,
     protocol,
     server::{self, ServeError, Server},
@@ -70,6 +71,8 @@ pub struct Options {
     pub clock: Clock,
     /// Where calls are noted.
     pub calls: Calls,
+    /// The pairs of keys that requests may be signed with. Default: none, and then signatures are not checked.
+    pub credentials: Vec<Credentials>,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             retention_hours: 24,
             clock: Arc::new(Utc::now),
             calls: Calls::default(),
+            credentials: Vec::new(),
         }
     }
 }

@@ -46,6 +46,7 @@ use s3s::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::credentials::Credentials;
 use crate::{
     calls::Calls,
     server::{self, ServeError, Server},
@@ -70,33 +71,6 @@ impl Default for Options {
             credentials: vec![Credentials::default()],
             calls: Calls::default(),
         }
-    }
-}
-
-/// A pair of keys. They protect nothing (the endpoint is on loopback and its folder is readable); they are there
-/// because the SDKs sign every request and the signature is checked, as it is on AWS.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The access key id.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
-}
-
-impl Credentials {
-    /// The keys of a caller: its name, and `pinlake-local`.
-    pub fn of(caller: impl Into<String>) -> Self {
-        Self {
-            access_key_id: caller.into(),
-            secret_access_key: "pinlake-local".into(),
-        }
-    }
-}
-
-impl Default for Credentials {
-    /// `pinlake` and `pinlake-local`.
-    fn default() -> Self {
-        Self::of("pinlake")
     }
 }
 
