@@ -66,12 +66,16 @@ pub const BYTES_PER_REQUEST: usize = 4 << 20;
 impl Client {
     /// A client for `http://host:port[/stage]`.
     pub fn new(base: &str) -> Result<Self> {
-        let mut base = Url::parse(base).with_context(|| format!("`{base}` is no URL"))?;
+        // What stands before an `@` may be a password.
+        let shown = base
+            .rsplit_once('@')
+            .map_or_else(|| base.to_owned(), |(_, host)| format!("…@{host}"));
+        let mut base = Url::parse(base).with_context(|| format!("`{shown}` is no URL"))?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
-            bail!("`{base}` is no http or https URL");
+            bail!("`{shown}` is no http or https URL");
         }
-        if base.password().is_some() {
-            bail!("the URL of Pinlake holds a password, which it has no use for");
+        if !base.username().is_empty() || base.password().is_some() {
+            bail!("the URL of Pinlake holds a name or a password, which it has no use for");
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
@@ -175,14 +179,11 @@ impl Client {
     }
 
     async fn request(&self, via: Via, name: &str, request: Request, rows: usize) -> Result<Answer> {
-        let (method, path) = match via {
-            Via::Streams => (Method::PUT, format!("streams/{name}/records")),
-            Via::Topics => (Method::POST, format!("topics/{name}")),
+        let (method, segments) = match via {
+            Via::Streams => (Method::PUT, vec!["streams", name, "records"]),
+            Via::Topics => (Method::POST, vec!["topics", name]),
         };
-        let url = self
-            .base
-            .join(&path)
-            .with_context(|| format!("`{name}` does not fit into a URL"))?;
+        let url = below(&self.base, &segments)?;
         let mut request = self
             .http
             .request(method, url.clone())
@@ -194,6 +195,18 @@ impl Client {
         let response = self.http.execute(request).await?;
         read_answer(via, &url, response, rows).await
     }
+}
+
+/// A path of these segments below an address. A name stays one segment, whatever is in it.
+fn below(base: &Url, segments: &[&str]) -> Result<Url> {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    match url.path_segments_mut() {
+        Ok(mut path) => path.pop_if_empty().extend(segments),
+        Err(()) => bail!("`{base}` has no path"),
+    };
+    Ok(url)
 }
 
 /// One HTTP request's body.
@@ -417,6 +430,38 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_refused_and_not_repeated() {
+        for base in [
+            "http://jo:hunter2@host/dev",
+            "http://hunter2@host/dev",
+            "http://jo:hunter2@host:99999/dev",
+            "http://jo:hunter2@",
+            "ftp://jo:hunter2@host",
+        ] {
+            let error = format!("{:#}", Client::new(base).unwrap_err());
+            assert!(!error.contains("hunter2"), "{base}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_name_stays_one_segment_of_the_path() {
+        let base = Url::parse("http://host/dev/?a=1#b").unwrap();
+        for (name, path) in [
+            ("shop-pin", "/dev/topics/shop-pin"),
+            ("../../admin", "/dev/topics/..%2F..%2Fadmin"),
+            ("/etc/passwd", "/dev/topics/%2Fetc%2Fpasswd"),
+            ("a?b#c", "/dev/topics/a%3Fb%23c"),
+            ("a b%2f", "/dev/topics/a%20b%252f"),
+            // These two are no segments at all.
+            ("..", "/dev/topics"),
+            (".", "/dev/topics"),
+        ] {
+            let url = below(&base, &["topics", name]).unwrap();
+            assert_eq!(url.as_str(), format!("http://host{path}"), "{name}");
+        }
     }
 
     #[test]

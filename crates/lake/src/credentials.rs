@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn neither_secret_nor_token_is_shown() {
+        let keys = Credentials::new("AKIDEXAMPLE", "hunter2", Some("hunter3".to_owned()), None, "test");
+        let credentials = SdkCredentials::new(SharedCredentialsProvider::new(keys));
+        credentials.get_credential().await.unwrap();
+        let shown = format!("{credentials:?} {:#?}", credentials.get_credential().await.unwrap());
+        assert!(shown.contains("AKIDEXAMPLE") && !shown.contains("hunter"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn credentials_near_their_end_are_renewed() {
         assert_eq!(
             asked_twice(Some(RENEW_BEFORE / 2)).await,

@@ -63,7 +63,7 @@ impl Lake {
     /// [`Error::Location`] if the address cannot be used.
     pub fn open(url: &str, s3: &S3Options) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Location {
-            url: url.to_owned(),
+            url: shown(url),
             reason,
         };
         let parsed = Url::parse(url).map_err(|error| refuse(error.to_string()))?;
@@ -88,10 +88,15 @@ impl Lake {
     /// [`Error::Location`] if the address cannot be used.
     pub fn with_store(store: Arc<dyn ObjectStore>, url: &str) -> Result<Self, Error> {
         let refuse = |reason: String| Error::Location {
-            url: url.to_owned(),
+            url: shown(url),
             reason,
         };
         let mut parsed = Url::parse(url).map_err(|error| refuse(error.to_string()))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(refuse(
+                "it holds a name or a password, which belong elsewhere".to_owned(),
+            ));
+        }
         if parsed.query().is_some() || parsed.fragment().is_some() {
             return Err(refuse("it has a query or a fragment".to_owned()));
         }
@@ -179,6 +184,14 @@ impl fmt::Debug for Lake {
     }
 }
 
+/// An address without what may be a password in it.
+fn shown(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}://…{}", &url[..scheme], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
 /// The bucket of an `s3://` address. If-None-Match is object_store's default way to create: no lock table is needed.
 fn s3_store(url: &Url, options: &S3Options) -> Result<impl ObjectStore + use<>, String> {
     let bucket = url
@@ -241,6 +254,51 @@ mod tests {
             let key = lake.key("raw/pin/x");
             assert_eq!(key.as_ref(), expected);
             assert_eq!(lake.relative(&key), "raw/pin/x");
+        }
+    }
+
+    #[test]
+    fn no_key_leads_out_of_the_lake() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("lake");
+        for url in [
+            "s3://bucket/lake".to_owned(),
+            format!("file://{}", inside.display()),
+            // What an address goes up it has gone before the lake is there.
+            format!("file://{}/../lake", inside.display()),
+        ] {
+            let lake = Lake::open(&url, &S3Options::default()).unwrap();
+            for path in [
+                "../x",
+                "results/../../../x",
+                "/etc/passwd",
+                "..",
+                "./.././x",
+                "a//../../x",
+                "..\\x",
+            ] {
+                let key = lake.key(path);
+                assert!(key.prefix_matches(&lake.key("")), "{url}: {path}: {key}");
+                assert!(
+                    !key.as_ref().split('/').any(|part| part == ".."),
+                    "{url}: {path}: {key}"
+                );
+            }
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        for url in [
+            "s3://AKIDEXAMPLE:hunter2@bucket",
+            "s3://hunter2@bucket/x",
+            "ftp://jo:hunter2@host/x",
+            "s3://jo:hunter2@bucket:99999",
+            "s3://jo:hunter2@",
+        ] {
+            let error = format!("{:?}", Lake::open(url, &S3Options::default()).unwrap_err());
+            assert!(!error.contains("hunter2"), "{url}: {error}");
         }
     }
 
