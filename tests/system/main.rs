@@ -4,6 +4,7 @@
 mod audit;
 mod command;
 mod daily;
+mod doors;
 mod end_to_end;
 mod log;
 mod replay;
