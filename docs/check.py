@@ -7,6 +7,7 @@
 - The outputs that commands ask for are the template's; the metrics that it watches are explained.
 - Pieces of shell, Python and JSON can be parsed.
 - The tables of cost.md are those that cost.py computes.
+- SECURITY.md: its links lead somewhere, and each test that it names is there.
 
 Says what is wrong and exits with 1 if anything is.
 """
@@ -124,10 +125,20 @@ def costs() -> Iterator[str]:
         yield "the tables of cost.md are not those of cost.py: see cost.py --check"
 
 
+def tests() -> Iterator[str]:
+    page = DOCS.parent / "SECURITY.md"
+    yield from links(page)
+    named = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){2,})`", page.read_text(encoding="utf-8")))
+    sources = [path for folder in ("crates", "functions", "src", "tests") for path in (DOCS.parent / folder).rglob("*.rs")]
+    there = {name for path in sources for name in re.findall(r"\bfn (\w+)", path.read_text(encoding="utf-8"))}
+    for name in sorted(named - there):
+        yield f"SECURITY.md names the test {name}, which is not there"
+
+
 def main() -> int:
     pages = sorted(DOCS.glob("*.md"))
     wrong = [fault for page in pages for check in (links, pieces) for fault in check(page)]
-    wrong += [fault for check in (parameters, alarms, names, costs) for fault in check()]
+    wrong += [fault for check in (parameters, alarms, names, costs, tests) for fault in check()]
     for fault in wrong:
         print(fault, file=sys.stderr)
     return 1 if wrong else 0
