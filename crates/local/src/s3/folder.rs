@@ -176,6 +176,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// What a client is told when a file cannot be used, which is nothing about this machine; the log says which, and why.
+pub(super) fn unusable(path: &Path) -> impl Fn(io::Error) -> S3Error {
+    move |error| {
+        tracing::error!(%error, path = %path.display(), "could not write a file of the S3 folder");
+        S3Error::internal_error(error)
+    }
+}
+
 /// Runs file work where it may block.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> S3Result<T> + Send + 'static) -> S3Result<T> {
     tokio::task::spawn_blocking(work)

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     condition::WriteCondition,
-    folder::{Folder, hex},
+    folder::{Folder, hex, unusable},
     object::Attributes,
     staged::{Received, Staged},
 };
@@ -105,11 +105,11 @@ impl Folder {
     ) -> S3Result<String> {
         let parts = upload.choose(chosen)?;
         let staged = Staged::new(self);
-        let mut whole = fs::File::create_new(staged.path()).map_err(S3Error::internal_error)?;
+        let mut whole = fs::File::create_new(staged.path()).map_err(unusable(staged.path()))?;
         let mut md5s = Md5::new();
         for part in &parts {
             let mut file = fs::File::open(&part.path).map_err(|_| s3_error!(InvalidPart))?;
-            io::copy(&mut file, &mut whole).map_err(S3Error::internal_error)?;
+            io::copy(&mut file, &mut whole).map_err(unusable(staged.path()))?;
             md5s.update(unhex(&part.md5));
         }
         let etag = format!("{}-{}", hex(&md5s.finalize()), parts.len());

@@ -22,7 +22,7 @@ use s3s::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    folder::{Folder, hex},
+    folder::{Folder, hex, unusable},
     staged::Staged,
 };
 
@@ -150,9 +150,11 @@ impl Folder {
         let about = fs::metadata(staged.path()).map_err(S3Error::internal_error)?;
         let bytes = serde_json::to_vec(attributes).map_err(S3Error::internal_error)?;
         let new_attributes = folder.join(format!("{stem}-{}.json", identity(&about)));
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&new_attributes, bytes))
-            .map_err(S3Error::internal_error)?;
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&new_attributes, bytes));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&new_attributes);
+            return Err(unusable(&new_attributes)(error));
+        }
         if let Err(error) = rename_into(staged.path(), &path) {
             let _ = fs::remove_file(&new_attributes);
             return Err(match error.kind() {
@@ -162,7 +164,7 @@ impl Folder {
                         "this store keeps objects as files: a key is a folder of another key"
                     )
                 }
-                _ => S3Error::internal_error(error),
+                _ => unusable(&path)(error),
             });
         }
         staged.keep();

@@ -17,7 +17,7 @@ use s3s::{
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    folder::{Folder, hex},
+    folder::{Folder, hex, unusable},
     object::Checksums,
 };
 
@@ -198,17 +198,15 @@ async fn write(
     body: Option<impl Stream<Item = Result<Bytes, StdError>> + Unpin>,
     mut inspect: impl FnMut(&[u8]),
 ) -> S3Result<()> {
-    let mut file = tokio::fs::File::create_new(path)
-        .await
-        .map_err(S3Error::internal_error)?;
+    let mut file = tokio::fs::File::create_new(path).await.map_err(unusable(path))?;
     if let Some(mut body) = body {
         while let Some(chunk) = body.next().await {
             // s3s checks the signature of each chunk: a broken one ends the body with an error.
             let chunk = chunk.map_err(|source| S3Error::with_source(s3s::S3ErrorCode::IncompleteBody, source))?;
             inspect(&chunk);
-            file.write_all(&chunk).await.map_err(S3Error::internal_error)?;
+            file.write_all(&chunk).await.map_err(unusable(path))?;
         }
     }
-    file.flush().await.map_err(S3Error::internal_error)?;
+    file.flush().await.map_err(unusable(path))?;
     Ok(())
 }
