@@ -176,21 +176,19 @@ impl Pipeline {
             &s3_options,
             endpoint_stop.clone(),
         )?;
-        let in_use = || format!("is another pinlake running on {}?", options.state.display());
         let stream_options = kinesis::Options {
             calls: calls.clone(),
             credentials: callers.clone(),
             ..kinesis::Options::default()
         };
-        let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options).with_context(in_use)?;
+        let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
         let delivery_options = firehose::Options {
             calls: calls.clone(),
             credentials: callers.clone(),
             ..firehose::Options::default()
         };
-        let delivery_streams =
-            Firehose::open(options.state.join("firehose.redb"), delivery_options).with_context(in_use)?;
+        let delivery_streams = Firehose::open(options.state.join("firehose.redb"), delivery_options)?;
         let firehose = delivery_streams.serve(firehose_listener, endpoint_stop.clone())?;
 
         let s3_url = s3.url();

@@ -4,15 +4,16 @@
 //! in one transaction.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, PoisonError},
 };
 
 use bytes::Bytes;
+use redb::ReadableTable;
 use tokio::sync::oneshot;
 
 use super::{
-    store::{RECORDS, Store, StoreError, encode},
+    store::{RECORDS, Store, StoreError, decode, encode},
     stream::{Position, Stream},
 };
 
@@ -53,7 +54,7 @@ impl Store {
         if puts.is_empty() {
             return;
         }
-        match self.write(&puts) {
+        match self.mending(|store| store.write(&puts)) {
             Ok(()) => {
                 for put in puts {
                     // A client that has gone away needs no answer; its records are stored all the same.
@@ -64,6 +65,7 @@ impl Store {
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 puts = puts.len(),
+                file = %self.database.path().display(),
                 "could not store records"
             ),
         }
@@ -75,9 +77,10 @@ impl Store {
         {
             let mut table = transaction.open_table(RECORDS)?;
             for put in puts {
-                let (_, end) = ends
-                    .entry(put.stream.id)
-                    .or_insert_with(|| (&put.stream, *put.stream.appended.borrow()));
+                let (_, end) = match ends.entry(put.stream.id) {
+                    Entry::Occupied(end) => end.into_mut(),
+                    Entry::Vacant(place) => place.insert((&put.stream, end_of(&put.stream, &table)?)),
+                };
                 for data in &put.records {
                     table.insert((put.stream.id, end.index), encode(put.now_ms, data).as_slice())?;
                     end.index += 1;
@@ -90,5 +93,64 @@ impl Store {
             stream.appended.send_replace(end);
         }
         Ok(())
+    }
+}
+
+/// Where the next record goes. A commit that was answered with an error may be in the file all the same, and its records may
+/// have been delivered since: an index that has been used is not used again.
+fn end_of(stream: &Stream, table: &impl ReadableTable<(u64, u64), &'static [u8]>) -> Result<Position, StoreError> {
+    let (appended, delivered) = (*stream.appended.borrow(), *stream.delivered.borrow());
+    let mut end = if appended.index < delivered.index {
+        delivered
+    } else {
+        appended
+    };
+    for entry in table.range((stream.id, end.index)..=(stream.id, u64::MAX))? {
+        let (key, value) = entry?;
+        end.index = key.value().1 + 1;
+        end.bytes += decode(value.value())?.1.len() as u64;
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firehose::Settings;
+
+    #[tokio::test]
+    async fn a_commit_that_was_taken_for_failed_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("firehose.redb")).unwrap());
+        store.ensure_stream(Settings::new("s", "lake"), 0).unwrap();
+        let stream = store.stream("s").unwrap();
+        // As a commit leaves it whose success nobody was told of.
+        let transaction = store.database.begin_write().unwrap();
+        let value = encode(0, b"first");
+        transaction
+            .open_table(RECORDS)
+            .unwrap()
+            .insert((stream.id, 0), value.as_slice())
+            .unwrap();
+        transaction.commit().unwrap();
+
+        store
+            .append(Arc::clone(&stream), vec![Bytes::from_static(b"second")], 0)
+            .await
+            .unwrap();
+        let kept = store.read(&stream, 0, u64::MAX).unwrap();
+        let kept: Vec<_> = kept.iter().map(|record| (record.index, &record.data[..])).collect();
+        assert_eq!(kept, [(0, b"first".as_slice()), (1, b"second")]);
+        assert_eq!(stream.appended.borrow().bytes, 11);
+
+        // Delivered and forgotten, its index is not used again either.
+        let (index, bytes) = (5, 50);
+        stream.delivered.send_replace(Position { index, bytes });
+        store.remove(&stream, 5).unwrap();
+        store
+            .append(Arc::clone(&stream), vec![Bytes::from_static(b"third")], 0)
+            .await
+            .unwrap();
+        assert_eq!(store.read(&stream, 0, u64::MAX).unwrap()[0].index, 5);
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,14 +24,14 @@ use super::{
     settings::{Settings, SettingsError},
     stream::{Configuration, Position, Stream},
 };
-use crate::database;
+use crate::database::File;
 
 const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
 pub(super) const RECORDS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("records");
 
 /// Delivery streams in a file.
 pub(super) struct Store {
-    pub(super) database: Database,
+    pub(super) database: File,
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// Puts that wait for the next transaction, and the right to write one.
     pub(super) pending: Mutex<Vec<Pending>>,
@@ -81,7 +81,7 @@ pub(super) struct Record {
 impl Store {
     /// Opens the file or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = database::open(path).map_err(|source| StoreError::Open {
+        let database = File::open(path).map_err(|source| StoreError::Open {
             path: path.to_owned(),
             source,
         })?;
@@ -95,6 +95,16 @@ impl Store {
             streams,
             pending: Mutex::default(),
             writer: Mutex::default(),
+        })
+    }
+
+    /// Works on the file, and has it opened anew if that fails: the next try finds a file that works, if there is one.
+    pub(super) fn mending<T>(&self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work(self).inspect_err(|_| {
+            if let Err(error) = self.database.mend() {
+                let (error, file) = (&error as &dyn std::error::Error, self.database.path().display());
+                tracing::error!(error, %file, "could not open a file anew");
+            }
         })
     }
 
@@ -199,7 +209,7 @@ impl Store {
     }
 }
 
-fn load(database: &Database) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
+fn load(database: &File) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
     let transaction = database.begin_read()?;
     let records = transaction.open_table(RECORDS)?;
     let mut streams = BTreeMap::new();
@@ -242,7 +252,7 @@ pub(super) fn encode(arrived_ms: i64, data: &[u8]) -> Vec<u8> {
     [&arrived_ms.to_be_bytes(), data].concat()
 }
 
-fn decode(value: &[u8]) -> Result<(i64, &[u8]), StoreError> {
+pub(super) fn decode(value: &[u8]) -> Result<(i64, &[u8]), StoreError> {
     let (arrived_ms, data) = value
         .split_first_chunk()
         .ok_or(StoreError::Corrupt { what: "record" })?;

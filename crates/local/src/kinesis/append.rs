@@ -4,11 +4,12 @@
 //! in one transaction. So a lone put is as quick as the disk, and many at once share its time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, PoisonError},
 };
 
 use bytes::Bytes;
+use redb::ReadableTable;
 use tokio::sync::oneshot;
 
 use super::{
@@ -62,7 +63,7 @@ impl Store {
         if puts.is_empty() {
             return;
         }
-        match self.write(&puts) {
+        match self.mending(|store| store.write(&puts)) {
             Ok(written) => {
                 for (put, numbers) in puts.into_iter().zip(written) {
                     // A client that has gone away needs no answer; its records are stored all the same.
@@ -73,6 +74,7 @@ impl Store {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     puts = puts.len(),
+                    file = %self.database.path().display(),
                     "could not store records"
                 );
                 // Dropped, each tells its caller that nothing was stored.
@@ -88,6 +90,7 @@ impl Store {
         let mut written = Vec::with_capacity(puts.len());
         {
             let mut table = transaction.open_table(RECORDS)?;
+            let mut shards = transaction.open_table(SHARDS)?;
             for Pending {
                 stream,
                 records,
@@ -99,9 +102,10 @@ impl Store {
                 if self.stream(&stream.name).is_ok_and(|current| current.id == stream.id) {
                     let mut numbers = Vec::with_capacity(records.len());
                     for record in records {
-                        let turn = states
-                            .entry((stream.id, record.shard))
-                            .or_insert_with(|| Turn::of(stream, record.shard));
+                        let turn = match states.entry((stream.id, record.shard)) {
+                            Entry::Occupied(turn) => turn.into_mut(),
+                            Entry::Vacant(place) => place.insert(Turn::of(stream, record.shard, &shards)?),
+                        };
                         let (index, arrived_ms) = turn.take(*now_ms);
                         let value = encode(arrived_ms, &record.partition_key, &record.data);
                         table.insert((stream.id, record.shard, index), value.as_slice())?;
@@ -114,14 +118,13 @@ impl Store {
                     }));
                 }
             }
-            let mut table = transaction.open_table(SHARDS)?;
             for (key, turn) in &states {
-                table.insert(*key, (turn.next, turn.arrived_ms))?;
+                shards.insert(*key, (turn.next, turn.arrived_ms))?;
             }
         }
         transaction.commit()?;
         for ((_, shard), turn) in states {
-            turn.stream.shards[shard as usize].advance(turn.next, turn.arrived_ms);
+            turn.stream.shards[shard as usize].advance(turn.next);
         }
         Ok(written)
     }
@@ -135,13 +138,19 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn of(stream: &'a Stream, shard: u32) -> Self {
-        let state = &stream.shards[shard as usize];
-        Self {
+    /// As the file has it, not as memory has: a commit that was answered with an error may be there all the same.
+    fn of(
+        stream: &'a Stream,
+        shard: u32,
+        shards: &impl ReadableTable<(u64, u32), (u64, i64)>,
+    ) -> Result<Self, StoreError> {
+        let state = shards.get((stream.id, shard))?;
+        let (next, arrived_ms) = state.map_or((0, stream.made_ms), |state| state.value());
+        Ok(Self {
             stream,
-            next: state.tail(),
-            arrived_ms: state.last_arrival_ms(),
-        }
+            next,
+            arrived_ms,
+        })
     }
 
     /// An index, and an arrival that is no earlier than the one before, even if the clock has stepped back.
@@ -149,5 +158,45 @@ impl<'a> Turn<'a> {
         self.arrived_ms = self.arrived_ms.max(now_ms);
         self.next += 1;
         (self.next - 1, self.arrived_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_that_was_taken_for_failed_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("kinesis.redb")).unwrap());
+        store.create_stream("s", 1, false, 24, 0).unwrap();
+        let stream = store.stream("s").unwrap();
+        // As a commit leaves it whose success nobody was told of.
+        let transaction = store.database.begin_write().unwrap();
+        let value = encode(7, "k", b"first");
+        transaction
+            .open_table(RECORDS)
+            .unwrap()
+            .insert((stream.id, 0, 0), value.as_slice())
+            .unwrap();
+        transaction
+            .open_table(SHARDS)
+            .unwrap()
+            .insert((stream.id, 0), (1, 7))
+            .unwrap();
+        transaction.commit().unwrap();
+
+        let second = NewRecord {
+            shard: 0,
+            partition_key: "k".into(),
+            data: Bytes::from_static(b"second"),
+        };
+        store.append(Arc::clone(&stream), vec![second], 3).await.unwrap();
+        let kept = store.read(&stream, 0, 0, 10, 1000).unwrap();
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|record| (record.index, record.arrived_ms, &record.data[..]))
+            .collect();
+        assert_eq!(kept, [(0, 7, b"first".as_slice()), (1, 7, b"second")]);
     }
 }

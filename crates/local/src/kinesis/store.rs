@@ -22,7 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -30,7 +30,7 @@ use super::{
     sequence::SequenceNumber,
     stream::{Shard, Stream},
 };
-use crate::database;
+use crate::database::File;
 
 const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
 pub(super) const SHARDS: TableDefinition<'_, (u64, u32), (u64, i64)> = TableDefinition::new("shards");
@@ -40,7 +40,7 @@ const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters"
 
 /// Streams in a file.
 pub(crate) struct Store {
-    pub(super) database: Database,
+    pub(super) database: File,
     streams: RwLock<BTreeMap<String, Arc<Stream>>>,
     /// Puts that wait for the next transaction, and the right to write one.
     pub(super) pending: Mutex<Vec<Pending>>,
@@ -94,7 +94,7 @@ pub(crate) struct Record {
 impl Store {
     /// Opens the file or makes it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = database::open(path).map_err(|source| StoreError::Open {
+        let database = File::open(path).map_err(|source| StoreError::Open {
             path: path.to_owned(),
             source,
         })?;
@@ -111,6 +111,16 @@ impl Store {
             streams,
             pending: Mutex::default(),
             writer: Mutex::default(),
+        })
+    }
+
+    /// Works on the file, and has it opened anew if that fails: the next try finds a file that works, if there is one.
+    pub(crate) fn mending<T>(&self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work(self).inspect_err(|_| {
+            if let Err(error) = self.database.mend() {
+                let (error, file) = (&error as &dyn std::error::Error, self.database.path().display());
+                tracing::error!(error, %file, "could not open a file anew");
+            }
         })
     }
 
@@ -169,7 +179,7 @@ impl Store {
             }
         }
         transaction.commit()?;
-        let shards = (0..shards).map(|_| Shard::new(0, now_ms, 0)).collect();
+        let shards = (0..shards).map(|_| Shard::new(0, 0)).collect();
         let stream = Stream {
             name: name.to_owned(),
             id,
@@ -301,7 +311,7 @@ impl Store {
     }
 }
 
-fn load(database: &Database) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
+fn load(database: &File) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
     let transaction = database.begin_read()?;
     let states = transaction.open_table(SHARDS)?;
     let records = transaction.open_table(RECORDS)?;
@@ -319,13 +329,13 @@ fn load(database: &Database) -> Result<BTreeMap<String, Arc<Stream>>, StoreError
         } = description;
         let mut loaded = Vec::new();
         for shard in 0..shards {
-            let (tail, last_arrival_ms) = states.get((id, shard))?.map_or((0, made_ms), |state| state.value());
+            let tail = states.get((id, shard))?.map_or(0, |state| state.value().0);
             let oldest = records
                 .range((id, shard, 0)..=(id, shard, u64::MAX))?
                 .next()
                 .transpose()?;
             let head = oldest.map_or(tail, |(key, _)| key.value().2);
-            loaded.push(Shard::new(tail, last_arrival_ms, head));
+            loaded.push(Shard::new(tail, head));
         }
         let name = name.value().to_owned();
         let stream = Stream {

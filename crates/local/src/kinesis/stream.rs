@@ -1,9 +1,6 @@
 //! A stream and its shards, as they stand in memory.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -25,8 +22,6 @@ pub(crate) struct Stream {
 pub(crate) struct Shard {
     /// The index that the next record will have. Changes once the record is on disk, so who is told can read it.
     tail: watch::Sender<u64>,
-    /// The last arrival in milliseconds since 1970. Written by the one writer only.
-    last_arrival_ms: Mutex<i64>,
     /// The index of the oldest record that has not been trimmed away.
     pub(super) head: AtomicU64,
 }
@@ -48,11 +43,10 @@ impl Stream {
 }
 
 impl Shard {
-    pub(super) fn new(tail: u64, last_arrival_ms: i64, head: u64) -> Self {
+    pub(super) fn new(tail: u64, head: u64) -> Self {
         let (tail, _) = watch::channel(tail);
         Self {
             tail,
-            last_arrival_ms: Mutex::new(last_arrival_ms),
             head: AtomicU64::new(head),
         }
     }
@@ -67,13 +61,8 @@ impl Shard {
         self.tail.subscribe()
     }
 
-    pub(super) fn last_arrival_ms(&self) -> i64 {
-        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Records up to `tail` are on disk.
-    pub(super) fn advance(&self, tail: u64, last_arrival_ms: i64) {
-        *self.last_arrival_ms.lock().unwrap_or_else(PoisonError::into_inner) = last_arrival_ms;
+    pub(super) fn advance(&self, tail: u64) {
         self.tail.send_replace(tail);
     }
 

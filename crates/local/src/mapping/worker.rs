@@ -139,7 +139,7 @@ impl Worker {
         let mut retry = 0;
         loop {
             let (store, stream, work) = (Arc::clone(self.kinesis.store()), Arc::clone(&self.stream), work.clone());
-            match tokio::task::spawn_blocking(move || work(&store, &stream)).await {
+            match tokio::task::spawn_blocking(move || store.mending(|store| work(store, &stream))).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => {
                     let error = &error as &dyn std::error::Error;
