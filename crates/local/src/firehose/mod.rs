@@ -17,7 +17,7 @@
 //! # Invariants
 //! - What was answered is delivered, across restarts and after a SIGKILL (`what_was_answered_outlives_a_kill`): a record
 //!   is in the journal before it is answered and until its object has been put. A crash between the put and the
-//!   forgetting delivers twice, as the real service does.
+//!   forgetting delivers again, under the same name (`what_is_delivered_again_takes_its_own_place`).
 //! - The records that come out are those that went in, in order (`records_come_out_as_they_went_in`).
 //! - A buffer is delivered once it has its size or its oldest record its age (`a_full_buffer_is_delivered`,
 //!   `an_old_buffer_is_delivered`).

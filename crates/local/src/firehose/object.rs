@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flate2::{Compression as Level, write::GzEncoder};
+use md5::{Digest, Md5};
+use rand::{SeedableRng, rngs::StdRng};
 use serde::Serialize;
+use uuid::{Builder, Uuid};
 
 use super::{settings::Compression, store::Record, stream::Configuration};
 
@@ -21,10 +24,11 @@ pub(super) struct Object {
 
 /// The object of records, one after the other; the first is the oldest.
 pub(super) fn of_records(configuration: &Configuration, at: DateTime<Utc>, records: &[Record]) -> io::Result<Object> {
-    let prefix = configuration.prefixes.objects.evaluate(at, "", &mut rand::rng());
+    let (uuid, mut random) = identity(configuration, records);
+    let prefix = configuration.prefixes.objects.evaluate(at, "", &mut random);
     let data = records.iter().map(|record| &record.data[..]);
     Ok(Object {
-        key: prefix + &suffix(configuration, at),
+        key: prefix + &suffix(configuration, at, uuid),
         body: pack(configuration.settings.compression, data)?,
     })
 }
@@ -38,10 +42,11 @@ pub(super) fn of_failures(
     function_arn: &str,
     records: &[Record],
 ) -> io::Result<Object> {
+    let (uuid, mut random) = identity(configuration, records);
     let prefix = configuration
         .prefixes
         .errors
-        .evaluate(at, PROCESSING_FAILED, &mut rand::rng());
+        .evaluate(at, PROCESSING_FAILED, &mut random);
     let line = |record: &Record| {
         let failure = ProcessingFailure {
             attempts_made: 4,
@@ -58,19 +63,36 @@ pub(super) fn of_failures(
     };
     let lines = records.iter().map(line).collect::<io::Result<Vec<_>>>()?;
     Ok(Object {
-        key: prefix + &suffix(configuration, at),
+        key: prefix + &suffix(configuration, at, uuid),
         body: pack(configuration.settings.compression, lines.iter().map(Vec::as_slice))?,
     })
 }
 
+/// What a buffer's object is named with, from its first record: a buffer that is delivered again, because its delivery could
+/// not be noted, begins with the same one and holds all that it held, so its object takes the place of the first. The real
+/// service delivers such a buffer twice.
+fn identity(configuration: &Configuration, records: &[Record]) -> (Uuid, StdRng) {
+    let mut digest = Md5::new_with_prefix(configuration.settings.name.as_bytes());
+    if let Some(first) = records.first() {
+        digest.update(first.index.to_be_bytes());
+        digest.update(first.arrived_ms.to_be_bytes());
+        digest.update(&first.data);
+    }
+    let bytes: [u8; 16] = digest.finalize().into();
+    let seed = bytes.first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    (
+        Builder::from_random_bytes(bytes).into_uuid(),
+        StdRng::seed_from_u64(seed),
+    )
+}
+
 /// `<stream>-<version>-yyyy-MM-dd-HH-mm-ss-<uuid>` and the extension.
-fn suffix(configuration: &Configuration, at: DateTime<Utc>) -> String {
+fn suffix(configuration: &Configuration, at: DateTime<Utc>, uuid: Uuid) -> String {
     let Configuration { version, settings, .. } = configuration;
     format!(
-        "{}-{version}-{}-{}{}",
+        "{}-{version}-{}-{uuid}{}",
         settings.name,
         at.format("%Y-%m-%d-%H-%M-%S"),
-        uuid::Uuid::new_v4(),
         settings.compression.extension()
     )
 }

@@ -111,6 +111,30 @@ async fn what_cannot_be_put_is_put_later() {
 }
 
 #[tokio::test]
+async fn what_is_delivered_again_takes_its_own_place() {
+    let (folder, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Running::start(folder.path(), Options::default(), settings()).await;
+    running.put("1\n").await;
+    // The journal as a process leaves it that dies after the object was put and before the journal has forgotten it.
+    let journal = |folder: &tempfile::TempDir| folder.path().join("firehose.redb");
+    std::fs::copy(journal(&folder), journal(&killed)).unwrap();
+    running.delivery.flush().await;
+    let bucket = running.stop().await;
+
+    let running = Running::start_before(killed.path(), Options::default(), settings(), bucket).await;
+    running.put("2\n").await;
+    running.delivery.flush().await;
+    running.put("1\n").await;
+    running.delivery.flush().await;
+    let keys = running.bucket.keys();
+    assert_eq!(keys.len(), 3);
+    assert_eq!(keys[0], keys[1], "the first record is in two objects");
+    assert_ne!(keys[1], keys[2], "an object took another one's place");
+    let objects = running.bucket.objects.lock().unwrap();
+    assert_eq!(unpacked(&keys[1], &objects[1].1), b"1\n2\n");
+}
+
+#[tokio::test]
 async fn a_restart_delivers_what_was_left() {
     let folder = tempfile::tempdir().unwrap();
     let bucket = Arc::new(Bucket::default());
