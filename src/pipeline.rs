@@ -91,6 +91,8 @@ pub struct Options {
     pub raw_interval: Duration,
     /// Who may call the API.
     pub auth: Auth,
+    /// Whether shards and delivery streams take no more than they do on AWS, instead of all that comes.
+    pub aws_limits: bool,
     /// Where the functions tell their metrics; nowhere when `None`.
     pub metrics: Option<Lines>,
 }
@@ -116,6 +118,7 @@ impl Options {
             window: Duration::from_secs(1),
             raw_interval: Duration::from_secs(5),
             auth: Auth::None,
+            aws_limits: false,
             metrics: None,
         }
     }
@@ -176,7 +179,13 @@ impl Pipeline {
             &s3_options,
             endpoint_stop.clone(),
         )?;
+        let (of_shards, of_deliveries) = if options.aws_limits {
+            (kinesis::Throughput::Provisioned, firehose::Throughput::Quota)
+        } else {
+            Default::default()
+        };
         let stream_options = kinesis::Options {
+            throughput: of_shards,
             calls: calls.clone(),
             credentials: callers.clone(),
             ..kinesis::Options::default()
@@ -184,6 +193,7 @@ impl Pipeline {
         let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options)?;
         let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
         let delivery_options = firehose::Options {
+            throughput: of_deliveries,
             calls: calls.clone(),
             credentials: callers.clone(),
             ..firehose::Options::default()

@@ -39,6 +39,10 @@ pub struct Up {
     /// needs no signature.
     #[arg(long, value_enum, default_value = "none")]
     auth: Auth,
+    /// Take no more than AWS does: of a shard 1 MB/s and 1,000 records/s, of a delivery stream 1 MiB/s, 1,000 requests/s
+    /// and 100,000 records/s.
+    #[arg(long)]
+    aws_limits: bool,
 }
 
 impl Up {
@@ -55,6 +59,7 @@ impl Up {
             window: Duration::from_millis(self.window),
             raw_interval: Duration::from_secs(self.raw_interval),
             auth: self.auth,
+            aws_limits: self.aws_limits,
             metrics: None,
         })
         .await?;

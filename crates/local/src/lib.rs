@@ -27,6 +27,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod bucket;
 mod caller;
 pub mod calls;
 mod credentials;

@@ -12,6 +12,7 @@
 //! | `operations`, `wire` | the API |
 //! | `store`, `append`, `stream` | records that wait, on disk and in memory |
 //! | `delivery`, `object` | from records to objects |
+//! | `throttle` | what a stream takes in a second |
 //! | `faults` | what goes wrong, from a seed |
 //!
 //! # Invariants
@@ -29,7 +30,7 @@
 //! reason for error output is a failed processing, and there is no processing here but the fault of it ([`Faults`]):
 //! objects that cannot be put are tried again, which AWS does too, though for 24 hours only. Whether AWS compresses
 //! error output is not documented; here it is as all objects of its stream. Dynamic partitioning, format conversion,
-//! time zones, encryption and throughput quotas do not exist here.
+//! time zones and encryption do not exist here.
 
 mod append;
 mod delivery;
@@ -40,6 +41,7 @@ mod prefix;
 mod settings;
 mod store;
 mod stream;
+mod throttle;
 mod time;
 mod wire;
 
@@ -54,11 +56,13 @@ pub use self::{
     faults::Faults,
     prefix::PrefixError,
     settings::{Compression, Settings, SettingsError},
+    throttle::Throughput,
     time::PatternError,
 };
 use self::{
     faults::Lots,
     store::{Store, StoreError},
+    throttle::Throttle,
 };
 use crate::{
     Credentials,
@@ -75,6 +79,8 @@ pub struct Options {
     pub region: String,
     /// The account in ARNs and messages. Default: `000000000000`.
     pub account: String,
+    /// How much a stream takes. Default: all that comes.
+    pub throughput: Throughput,
     /// What goes wrong. Default: nothing.
     pub faults: Faults,
     /// The clock. Default: the system's.
@@ -90,6 +96,7 @@ impl Default for Options {
         Self {
             region: "us-east-1".into(),
             account: "000000000000".into(),
+            throughput: Throughput::default(),
             faults: Faults::default(),
             clock: Arc::new(Utc::now),
             calls: Calls::default(),
@@ -103,6 +110,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("region", &self.region)
             .field("account", &self.account)
+            .field("throughput", &self.throughput)
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
@@ -141,6 +149,7 @@ impl From<StoreError> for Error {
 pub struct Firehose {
     store: Arc<Store>,
     options: Arc<Options>,
+    throttle: Arc<Throttle>,
     lots: Arc<Lots>,
 }
 
@@ -160,6 +169,7 @@ impl Firehose {
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
         Ok(Self {
             store: Arc::new(Store::open(path.as_ref())?),
+            throttle: Arc::new(Throttle::new(options.throughput)),
             lots: Arc::new(Lots::new(options.faults)),
             options: Arc::new(options),
         })

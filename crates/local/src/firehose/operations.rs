@@ -59,12 +59,8 @@ impl Firehose {
         let record = request.record.ok_or_else(|| ApiError::missing("record"))?;
         let data = check_record(record, "record.")?;
         let stream = self.find(request.delivery_stream_name)?;
-        if self.lots.refuses() {
-            return Err(ApiError {
-                status: 500,
-                kind: THROTTLED,
-                message: SLOW_DOWN.into(),
-            });
+        if !self.throttle.admits_request(stream.id) || self.is_refused(&stream, &data) {
+            return Err(slow_down());
         }
         self.append(stream, vec![data]).await?;
         Ok(json!({ "RecordId": record_id(), "Encrypted": false }))
@@ -80,9 +76,12 @@ impl Firehose {
             return Err(ApiError::invalid_argument("Records size exceeds 4 MB limit"));
         }
         let stream = self.find(request.delivery_stream_name)?;
+        if !self.throttle.admits_request(stream.id) {
+            return Err(slow_down());
+        }
         let (mut accepted, mut request_responses) = (Vec::with_capacity(records.len()), Vec::new());
         for data in records {
-            request_responses.push(if self.lots.refuses() {
+            request_responses.push(if self.is_refused(&stream, &data) {
                 PutResult::Refused {
                     error_code: THROTTLED,
                     error_message: SLOW_DOWN,
@@ -156,6 +155,11 @@ impl Firehose {
         })
     }
 
+    /// Whether the stream takes no such record at the moment.
+    fn is_refused(&self, stream: &Stream, data: &Bytes) -> bool {
+        self.lots.refuses() || !self.throttle.admits_record(stream.id, data.len())
+    }
+
     async fn append(&self, stream: Arc<Stream>, records: Vec<Bytes>) -> Result<(), ApiError> {
         let stored = self.store.append(stream, records, self.now().timestamp_millis()).await;
         stored.map_err(|error: StoreError| {
@@ -179,6 +183,14 @@ fn check_record(entry: Entry, field: &str) -> Result<Bytes, ApiError> {
         return Err(ApiError::constraint_unshown(&field, &constraint));
     }
     Ok(data)
+}
+
+fn slow_down() -> ApiError {
+    ApiError {
+        status: 500,
+        kind: THROTTLED,
+        message: SLOW_DOWN.into(),
+    }
 }
 
 /// Some text that is no other record's; on AWS it is a longer one.

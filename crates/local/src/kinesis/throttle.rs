@@ -8,6 +8,8 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::Instant;
 
+use crate::bucket::Bucket;
+
 /// How much a shard takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Throughput {
@@ -33,15 +35,9 @@ const RECORDS_PER_SECOND: f64 = 1000.0;
 #[derive(Debug)]
 pub(super) struct Throttle {
     throughput: Throughput,
-    buckets: Mutex<HashMap<(u64, u32), Bucket>>,
+    /// Bytes and records.
+    buckets: Mutex<HashMap<(u64, u32), (Bucket, Bucket)>>,
     chance: Mutex<StdRng>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    bytes: f64,
-    records: f64,
-    filled: Instant,
 }
 
 impl Throttle {
@@ -69,35 +65,24 @@ impl Throttle {
         }
     }
 
-    /// Takes a record's worth out of a shard's bucket; false if there is not enough in it.
+    /// Takes a record's worth out of a shard's buckets; false if there is not enough in them.
     fn has_room(&self, stream: u64, shard: u32, bytes: usize) -> bool {
-        let now = Instant::now();
+        self.has_room_at(stream, shard, bytes as f64, Instant::now())
+    }
+
+    fn has_room_at(&self, stream: u64, shard: u32, size: f64, now: Instant) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets
-            .entry((stream, shard))
-            .or_insert_with(|| Bucket::full(now))
-            .take(bytes as f64, now)
-    }
-}
-
-impl Bucket {
-    fn full(now: Instant) -> Self {
-        Self {
-            bytes: BYTES_PER_SECOND,
-            records: RECORDS_PER_SECOND,
-            filled: now,
-        }
-    }
-
-    fn take(&mut self, bytes: f64, now: Instant) -> bool {
-        let elapsed = now.duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.bytes = (self.bytes + elapsed * BYTES_PER_SECOND).min(BYTES_PER_SECOND);
-        self.records = (self.records + elapsed * RECORDS_PER_SECOND).min(RECORDS_PER_SECOND);
-        let is_enough = self.records >= 1.0 && self.bytes >= bytes;
+        let (bytes, records) = buckets.entry((stream, shard)).or_insert_with(|| {
+            (
+                Bucket::full(BYTES_PER_SECOND, now),
+                Bucket::full(RECORDS_PER_SECOND, now),
+            )
+        });
+        // Both are asked, for asking fills.
+        let is_enough = bytes.has(size, now) & records.has(1.0, now);
         if is_enough {
-            self.records -= 1.0;
-            self.bytes -= bytes;
+            bytes.take(size);
+            records.take(1.0);
         }
         is_enough
     }
@@ -105,19 +90,14 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn a_bucket_empties_and_fills() {
-        let start = Instant::now();
-        let mut bucket = Bucket::full(start);
-        assert_eq!((0..1500).filter(|_| bucket.take(1.0, start)).count(), 1000);
-        let later = start + Duration::from_millis(500);
-        assert_eq!((0..1500).filter(|_| bucket.take(1.0, later)).count(), 500);
-        let much_later = start + Duration::from_secs(60);
-        assert!(bucket.take(1024.0 * 1024.0, much_later));
-        assert!(!bucket.take(1.0, much_later));
+    fn a_shard_takes_a_thousand_records_or_a_mebibyte_a_second() {
+        let throttle = Throttle::new(Throughput::Provisioned);
+        let now = Instant::now();
+        let admitted = |shard, size| (0..1500).filter(|_| throttle.has_room_at(0, shard, size, now)).count();
+        assert_eq!(admitted(0, 1.0), 1000);
+        assert_eq!(admitted(1, 10_240.0), 102);
     }
 }
