@@ -44,6 +44,8 @@ class Pipeline:
 
     def spawn(self) -> None:
         """Starts the process and does not wait for it."""
+        if self.is_running():
+            raise Trouble("the process before is still running")
         command = [self.binary, "up", "--port", "0", "--state", self.state, *self.options]
         with self.log.open("ab") as log:
             self._said_before = log.tell()
