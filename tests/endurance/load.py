@@ -49,7 +49,7 @@ SLOW_CONNECTIONS = 500
 
 @dataclass(frozen=True)
 class Steady:
-    """A process that posts so many requests a second, or so many clients that post as fast as they are answered."""
+    """A process whose clients each post so many requests a second; as fast as they are answered when 0."""
 
     via: str
     records: int
@@ -61,7 +61,7 @@ class Steady:
 
 
 # About 1,900 records a second, a third of what the six shards and three delivery streams take.
-BELOW = [Steady(RECORDS, 500, 1), Steady(RECORDS, 500, 1), Steady(RECORD, 1, 30), Steady(TOPICS, 100, 8)]
+BELOW = [Steady(RECORDS, 500, 1), Steady(RECORDS, 500, 1), Steady(RECORD, 1, 5, clients=6), Steady(TOPICS, 100, 8)]
 ABOVE = [
     Steady(RECORD, 1, clients=60, filling=900_000, dataset="pin", key="one shard"),
     Steady(RECORDS, 500, clients=24, filling=4_000, dataset="geo", key="one shard"),
