@@ -1,0 +1,4 @@
+from suite import Suite
+FIREHOSE=Suite("firehose","{}")
+class Streams:
+    pass

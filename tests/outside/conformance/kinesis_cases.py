@@ -1,0 +1,4 @@
+from suite import Suite
+KINESIS=Suite("kinesis","{}")
+class Desk:
+    pass
