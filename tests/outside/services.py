@@ -92,7 +92,7 @@ class Pinlake:
     def answers(self) -> bool:
         said = self.said()
         for name in ("API", "S3", "Kinesis", "Firehose"):
-            found = re.search(rf"^ *{name} +(http://[^ /]+)", said, re.MULTILINE)
+            found = re.search(rf"^ *{name} +(http://[^\s/]+)", said, re.MULTILINE)
             setattr(self, name.lower(), found.group(1) if found else "")
         try:
             with urllib.request.urlopen(f"{self.api}/health", timeout=2) as answer:

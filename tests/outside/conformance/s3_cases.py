@@ -240,7 +240,7 @@ def errors_are_documents(desk: Desk) -> None:
         holds(name in body, f"there is no {name.decode()} in {body!r}")
 
 
-@S3.case("API_Error", "every answer has an id of its request, by which AWS finds it")
+@S3.case("Error", "every answer has an id of its request, by which AWS finds it")
 def answers_have_an_id(desk: Desk) -> None:
     desk.put("key")
     path = f"/{desk.bucket}/key"

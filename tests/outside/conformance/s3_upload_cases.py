@@ -49,7 +49,7 @@ def parts_are_put_together(desk: Desk) -> None:
     equal("length", answer["ContentLength"], 2 * PART_BYTES + 2)
 
 
-@S3.case("API_Object", "the ETag of an object made of parts is no MD5 of its content, but ends with their number")
+@S3.case("Object", "the ETag of an object made of parts is no MD5 of its content, but ends with their number")
 def parts_have_an_etag(desk: Desk) -> None:
     upload = Upload(desk)
     bodies = [b"a" * PART_BYTES, b"b"]

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Barrier
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -79,24 +80,7 @@ class Target:
 
     def client(self, keys: Keys | None = None) -> BaseClient:
         """A client that sends what it is told, once: neither checked nor tried again."""
-        keys = keys or self.keys
-        return boto3.session.Session().client(
-            self.service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=keys.id,
-            aws_secret_access_key=keys.secret,
-            config=Config(
-                parameter_validation=False,
-                retries={"total_max_attempts": 1},
-                s3={"addressing_style": "path"},
-                max_pool_connections=2 * WRITERS,
-                connect_timeout=5,
-                read_timeout=60,
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        return client_of(self.service, self.url, keys or self.keys)
 
     def send(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, query: str = "", body: bytes = b""
@@ -137,6 +121,28 @@ class Target:
             key = hmac.digest(key, part.encode(), "sha256")
         said = f"AWS4-HMAC-SHA256 Credential={self.keys.id}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
         return {**headers, "authorization": said}
+
+
+@cache
+def client_of(service: str, url: str, keys: Keys) -> BaseClient:
+    # Of everything here, making one takes the longest.
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=keys.id,
+        aws_secret_access_key=keys.secret,
+        config=Config(
+            parameter_validation=False,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+            max_pool_connections=2 * WRITERS,
+            connect_timeout=5,
+            read_timeout=10,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
 
 
 # ── what cases say ────────────────────────────────────────────────────────────────────────────────────────────────────
