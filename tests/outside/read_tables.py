@@ -1,10 +1,10 @@
 """Reads the tables that Pinlake wrote with programs that are not Pinlake, and compares them with what was sent.
 
-    python tests/outside/read_tables.py LAKE SENT [--wait SECONDS]
+    python tests/outside/read_tables.py LAKE SENT [--wait SECONDS] [--s3 URL]
 
-LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`; SENT holds `<dataset>.jsonl`, each line the exact
-bytes of a record that was posted, bad ones among them. Two readers, Python's `deltalake` and DuckDB over the Parquet
-files, must each find what `cleaning.py` makes of those lines:
+LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, or a bucket of an S3 endpoint (see `lakes.py`); SENT holds
+`<dataset>.jsonl`, each line the exact bytes of a record that was posted, bad ones among them. Three readers, Python's
+`deltalake`, DuckDB over the Parquet files, and Polars, must each find what `cleaning.py` makes of those lines:
 
 - every accepted line is a row, column by column, as often as it was sent, and there is no other row;
 - every rejected line is in quarantine, byte for byte, with a reason, and nothing else is;
@@ -22,19 +22,19 @@ import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
 
 import cleaning
+import lakes
 from cleaning import ADDED, DATASETS, RESCUED, Reject, clean
+from lakes import READERS, Lake
 
 # How many differing keys, or records, one check shows.
 SHOWN = 5
@@ -101,39 +101,6 @@ def expect(dataset: str, lines: list[bytes]) -> Expected:
 def lines_of(file: Path) -> list[bytes]:
     """The records of a file, byte for byte; only the end of its last line is no record."""
     return file.read_bytes().removesuffix(b"\n").split(b"\n") if file.stat().st_size else []
-
-
-# ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def open_table(folder: Path) -> DeltaTable | None:
-    """The table in a folder; `None` if there is none."""
-    try:
-        return DeltaTable(folder)
-    except TableNotFoundError:
-        return None
-
-
-def read_delta(table: DeltaTable) -> list[dict[str, Any]]:
-    """All rows, as deltalake sees them."""
-    return table.to_pyarrow_dataset().to_table().to_pylist()
-
-
-def read_duckdb(table: DeltaTable) -> list[dict[str, Any]]:
-    """All rows, as DuckDB reads them from the files that are live in the log."""
-    files = table.file_uris()
-    if not files:
-        return []
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        cursor = connection.execute(
-            "SELECT * FROM read_parquet(?, hive_partitioning = true, union_by_name = true)", [files]
-        )
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-READERS: dict[str, Callable[[DeltaTable], list[dict[str, Any]]]] = {"deltalake": read_delta, "duckdb": read_duckdb}
 
 
 # ── comparing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,22 +233,22 @@ def log_differences(table: DeltaTable, rows: int) -> Iterable[str]:
 # ── the checks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def check_dataset(report: Report, lake: Path, dataset: str, lines: list[bytes]) -> None:
+def check_dataset(report: Report, lake: Lake, dataset: str, lines: list[bytes]) -> None:
     """Everything about one dataset."""
     expected = expect(dataset, lines)
     own = cleaning.columns(dataset)
-    table = open_table(lake / "tables" / dataset)
-    quarantine = open_table(lake / "quarantine" / dataset)
+    table = lake.table("tables", dataset)
+    quarantine = lake.table("quarantine", dataset)
 
     report.check(f"{dataset}: something was sent", [] if lines else ["no lines"])
     if expected.rows and table is None:
-        report.check(f"{dataset}: there is a table", [f"none in {lake / 'tables' / dataset}"])
+        report.check(f"{dataset}: there is a table", [f"none in {lake.at('tables', dataset)}"])
     if expected.rejected and quarantine is None:
-        report.check(f"{dataset}: there is a quarantine", [f"none in {lake / 'quarantine' / dataset}"])
+        report.check(f"{dataset}: there is a quarantine", [f"none in {lake.at('quarantine', dataset)}"])
 
     for name, read in READERS.items():
-        rows = read(table) if table else []
-        rejected = read(quarantine) if quarantine else []
+        rows = read(lake, table) if table else []
+        rejected = read(lake, quarantine) if quarantine else []
         stored = [comparable(row, own) for row in rows]
         report.check(
             f"{dataset}: {name} finds {len(rows):,} rows, equal to what was sent in every column",
@@ -307,13 +274,13 @@ def check_dataset(report: Report, lake: Path, dataset: str, lines: list[bytes]) 
             report.check(f"{dataset}: the {place}'s log", log_differences(delta, arrow.count_rows()))
 
 
-def arrived(lake: Path, dataset: str) -> int:
+def arrived(lake: Lake, dataset: str) -> int:
     """Records in the table and the quarantine."""
-    tables = (open_table(lake / kind / dataset) for kind in ("tables", "quarantine"))
+    tables = (lake.table(kind, dataset) for kind in ("tables", "quarantine"))
     return sum(table.to_pyarrow_dataset().count_rows() for table in tables if table)
 
 
-def wait(lake: Path, sent: dict[str, list[bytes]], seconds: float) -> None:
+def wait(lake: Lake, sent: dict[str, list[bytes]], seconds: float) -> None:
     """Returns when as many records have arrived as were sent, or when the time is over."""
     end = time.monotonic() + seconds
     while any(arrived(lake, dataset) < len(lines) for dataset, lines in sent.items()) and time.monotonic() < end:
@@ -322,16 +289,17 @@ def wait(lake: Path, sent: dict[str, list[bytes]], seconds: float) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("lake", type=Path, help="folder with tables/ and quarantine/")
+    lakes.add_arguments(parser, "what has tables/ and quarantine/")
     parser.add_argument("sent", type=Path, help="folder with the lines that were sent, <dataset>.jsonl")
     parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="how long rows may take to arrive")
     arguments = parser.parse_args()
 
     sent = {dataset: lines_of(arguments.sent / f"{dataset}.jsonl") for dataset in DATASETS}
-    wait(arguments.lake, sent, arguments.wait)
+    lake = lakes.of(arguments)
+    wait(lake, sent, arguments.wait)
     report = Report()
     for dataset, lines in sent.items():
-        check_dataset(report, arguments.lake, dataset, lines)
+        check_dataset(report, lake, dataset, lines)
     print(f"outside readers: {report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
 

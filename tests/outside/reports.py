@@ -1,9 +1,10 @@
 """The ten questions a second time: answered in plain Python from what they ask, without looking at `reports/*.sql`, and
 compared with the answers that Pinlake keeps in the lake.
 
-    python tests/outside/reports.py LAKE RUN_DATE [--sent SENT]
+    python tests/outside/reports.py LAKE RUN_DATE [--sent SENT] [--s3 URL]
 
-LAKE is a folder with `tables/<dataset>` and `results/<report>/run_date=RUN_DATE/`. For each report
+LAKE is a folder with `tables/<dataset>` and `results/<report>/run_date=RUN_DATE/`, or a bucket of an S3 endpoint (see
+`lakes.py`). For each report
 
 - `result.parquet` has the rows that the plain Python below finds, in the same order, doubles to the last bit;
 - DuckDB, given `reports/<report>.sql` unchanged, finds the same rows in the same order: the SQL is no engine's own;
@@ -33,8 +34,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cleaning
+import lakes
 from cleaning import DATASETS, Reject, clean
-from read_tables import Report, comparable, frozen, lines_of, open_table
+from read_tables import Report, comparable, frozen, lines_of
 
 SQL = Path(__file__).parents[2] / "reports"
 
@@ -59,9 +61,9 @@ JOINING_YEARS = range(2015, 2021)
 # ── the rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def latest_rows(lake: Path, dataset: str) -> Rows:
+def latest_rows(lake: lakes.Lake, dataset: str) -> Rows:
     """Of each key the row that arrived last."""
-    table = open_table(lake / "tables" / dataset)
+    table = lake.table("tables", dataset)
     latest: Rows = {}
     for row in table.to_pyarrow_dataset().to_table().to_pylist() if table else []:
         known = latest.get(row["ind"])
@@ -272,16 +274,15 @@ def in_duckdb(lake: Lake, sql: str) -> Answer:
         return connection.execute(sql).fetchall()
 
 
-def check_report(report: Report, results: Path, lake: Lake, file: Path, run_date: str) -> None:
+def check_report(report: Report, place: lakes.Lake, lake: Lake, file: Path, run_date: str) -> None:
     """Everything about one report."""
     name = file.stem
-    folder = results / name / f"run_date={run_date}"
-    parquet = folder / "result.parquet"
-    if not parquet.exists():
-        report.check(f"{name}: there is an answer", [f"there is no {parquet}"])
+    folder = "results", name, f"run_date={run_date}"
+    if not place.has(*folder, "result.parquet"):
+        report.check(f"{name}: there is an answer", [f"there is no {place.at(*folder, 'result.parquet')}"])
         return
     # Not as a part of a partitioned table, which would add `run_date`.
-    table = pq.ParquetFile(parquet).read()
+    table = pq.ParquetFile(pa.BufferReader(place.read(*folder, "result.parquet"))).read()
     found = [tuple(row.values()) for row in table.to_pylist()]
 
     if name[:2] in QUESTIONS:
@@ -292,18 +293,18 @@ def check_report(report: Report, results: Path, lake: Lake, file: Path, run_date
     elsewhere = in_duckdb(lake, file.read_text(encoding="utf-8"))
     report.check(f"{name}: {len(found):,} rows, as DuckDB finds them with the same SQL", differences(elsewhere, found))
 
-    document = json.loads((folder / "_result.json").read_bytes())
+    document = json.loads(place.read(*folder, "_result.json"))
     rows = [tuple(row.get(column) for column in document["columns"]) for row in document["rows"]]
     said = [] if (document["report"], document["run_date"]) == (name, run_date) else ["it is about another run"]
     said += [] if document["columns"] == table.schema.names else [f"its columns are {document['columns']}"]
     report.check(f"{name}: the JSON says the same", said + list(differences(found, rows)))
 
 
-def read_lake(report: Report, folder: Path, sent: Path | None) -> Lake:
+def read_lake(report: Report, place: lakes.Lake, sent: Path | None) -> Lake:
     """The latest rows of every dataset."""
     rows = {}
     for dataset in DATASETS:
-        latest = latest_rows(folder, dataset)
+        latest = latest_rows(place, dataset)
         report.check(f"{dataset}: there is something to count", [] if latest else ["no rows"])
         if sent:
             posted = dict(posted_rows(dataset, lines_of(sent / f"{dataset}.jsonl"), latest))
@@ -316,18 +317,19 @@ def read_lake(report: Report, folder: Path, sent: Path | None) -> Lake:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("lake", type=Path, help="folder with tables/ and results/")
+    lakes.add_arguments(parser, "what has tables/ and results/")
     parser.add_argument("run_date", help="the run whose answers are checked, YYYY-MM-DD")
     parser.add_argument("--sent", type=Path, help="folder with the lines that were posted, <dataset>.jsonl")
     arguments = parser.parse_args()
 
     report = Report()
-    lake = read_lake(report, arguments.lake, arguments.sent)
+    place = lakes.of(arguments)
+    lake = read_lake(report, place, arguments.sent)
     files = sorted(SQL.glob("*.sql"))
     missing = QUESTIONS.keys() - {file.stem[:2] for file in files}
     report.check("the ten questions have their reports", [f"no report {number}" for number in sorted(missing)])
     for file in files:
-        check_report(report, arguments.lake / "results", lake, file, arguments.run_date)
+        check_report(report, place, lake, file, arguments.run_date)
     print(f"reports: {report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
 
