@@ -1,7 +1,7 @@
 """Where a lake is: a folder, or a bucket behind an S3 endpoint. The programs that read tables take either:
 
-    … LAKE                                                   a folder with tables/, quarantine/ and results/
-    … s3://BUCKET --s3 http://127.0.0.1:3001 [--keys ID SECRET]
+… LAKE                                                   a folder with tables/, quarantine/ and results/
+… s3://BUCKET --s3 http://127.0.0.1:3001 [--keys ID SECRET]
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Lake:
         where = urlsplit(self.s3)
         access_key, secret_key = self.keys
         return pyarrow.fs.S3FileSystem(
+            allow_bucket_creation=True,
             access_key=access_key,
             secret_key=secret_key,
             region=REGION,

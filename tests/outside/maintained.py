@@ -2,9 +2,9 @@
 
     python tests/outside/maintained.py LAKE [--s3 URL]
 
-LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, or a bucket of an S3 endpoint (see `lakes.py`). Some of the
-tables were compacted and not vacuumed yet, so that their older versions can still be read. Of every compaction in the log,
-three readers, Python's `deltalake`, DuckDB over the Parquet files, and Polars, must each find:
+LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, or a bucket of an S3 endpoint (see `lakes.py`).
+Some of the tables were compacted and not vacuumed yet, so that their older versions can still be read. Of every
+compaction in the log, three readers, Python's `deltalake`, DuckDB over the Parquet files, and Polars, must each find:
 
 - the rows of the version before, value by value, and no other;
 - fewer files;

@@ -2,9 +2,10 @@
 
     python tests/outside/read_tables.py LAKE SENT [--wait SECONDS] [--s3 URL]
 
-LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, or a bucket of an S3 endpoint (see `lakes.py`); SENT holds
-`<dataset>.jsonl`, each line the exact bytes of a record that was posted, bad ones among them. Three readers, Python's
-`deltalake`, DuckDB over the Parquet files, and Polars, must each find what `cleaning.py` makes of those lines:
+LAKE is a folder with `tables/<dataset>` and `quarantine/<dataset>`, or a bucket of an S3 endpoint (see `lakes.py`);
+SENT holds `<dataset>.jsonl`, each line the exact bytes of a record that was posted, bad ones among them. Three
+readers, Python's `deltalake`, DuckDB over the Parquet files, and Polars, must each find what `cleaning.py` makes of
+those lines:
 
 - every accepted line is a row, column by column, as often as it was sent, and there is no other row;
 - every rejected line is in quarantine, byte for byte, with a reason, and nothing else is;

@@ -3,11 +3,12 @@
     python tests/outside/conformance --pinlake PROGRAM --kinesalite PACKAGES [--rounds N] [--slow] [--table FILE]
     python tests/outside/conformance --endpoint s3 URL [--keys ID SECRET] [--expect NAME]
 
-The first form starts ours, moto and kinesalite on loopback and asks them all; PACKAGES is a folder with `node_modules`. The
-second asks any one endpoint; with `--expect` by what is expected of one of the three.
+The first form starts ours, moto and kinesalite on loopback and asks them all; PACKAGES is a folder with
+`node_modules`. The second asks any one endpoint; with `--expect` by what is expected of one of the three. `--slow
+--rounds 100` is the long run.
 
-A case is one rule of the documentation. Where a service breaks it, `deviations.py` says so, who is right and why; such a
-difference is expected, and it fails the suite when it is gone. Every other difference fails it as well.
+A case is one rule of the documentation. Where a service breaks it, `deviations.py` says so, who is right and why; such
+a difference is expected, and it fails the suite when it is gone. Every other difference fails it as well.
 
 Exits with 1 if something was found that was not expected, or the other way round.
 """
@@ -15,6 +16,7 @@ Exits with 1 if something was found that was not expected, or the other way roun
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import sys
 import tempfile
@@ -31,15 +33,17 @@ import services  # noqa: E402
 from deviations import DEVIATIONS, Deviation  # noqa: E402
 from firehose_cases import FIREHOSE, Desk as FirehoseDesk  # noqa: E402
 from kinesis_cases import KINESIS, Desk as KinesisDesk  # noqa: E402
-import kinesis_reading_cases  # noqa: E402, F401
-import kinesis_resharding_cases  # noqa: E402, F401
-import s3_race_cases  # noqa: E402, F401
-import s3_upload_cases  # noqa: E402, F401
 from s3_cases import S3, Desk as S3Desk  # noqa: E402
-from services import BUCKET, OURS, Keys  # noqa: E402
+from services import OURS, Keys  # noqa: E402
 from suite import Case, Outcome, Target, run  # noqa: E402
 
-SUITES = {suite.service: (suite, desk) for suite, desk in ((S3, S3Desk), (KINESIS, KinesisDesk), (FIREHOSE, FirehoseDesk))}
+# Each file of cases adds its own to its suite.
+for file in sorted(Path(__file__).parent.glob("*_cases.py")):
+    importlib.import_module(file.stem)
+
+SUITES = {
+    suite.service: (suite, desk) for suite, desk in ((S3, S3Desk), (KINESIS, KinesisDesk), (FIREHOSE, FirehoseDesk))
+}
 # Moto and kinesalite take any.
 ANY = Keys("testing", "testing")
 
@@ -75,7 +79,10 @@ def judge(outcome: Outcome, deviation: Deviation | None) -> tuple[bool, str]:
         return False, failed(case, broken)
     if not re.search(deviation.says, broken):
         return False, failed(case, f"differs in another way than expected, which is `{deviation.says}`: {broken}")
-    return True, f"differs   {case.name}: {case.rule}\n          {broken}\n          {deviation.right} right: {deviation.why}"
+    return (
+        True,
+        f"differs   {case.name}: {case.rule}\n          {broken}\n          {deviation.right}: {deviation.why}",
+    )
 
 
 def failed(case: Case, why: str) -> str:
@@ -86,7 +93,7 @@ def cell(outcome: Outcome, deviation: Deviation | None) -> str:
     """What a table says of a case and a service."""
     if outcome.broken is None:
         return "sometimes not" if deviation else "yes"
-    right = f"; {deviation.right.rstrip(':')} right: {deviation.why}" if deviation else ""
+    right = f"; {deviation.right}: {deviation.why}" if deviation else ""
     return f"**no**: {outcome.broken}{right}".replace("|", "\\|").replace("\n", " ")
 
 
@@ -101,7 +108,9 @@ def table(rows: dict[tuple[str, str], dict[str, str]], names: list[str]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="conformance", description=__doc__.splitlines()[0])
     parser.add_argument("--pinlake", type=Path, metavar="PROGRAM", help="the command, to start ours")
-    parser.add_argument("--kinesalite", type=Path, metavar="PACKAGES", help="folder with node_modules, to start kinesalite")
+    parser.add_argument(
+        "--kinesalite", type=Path, metavar="PACKAGES", help="folder with node_modules, to start kinesalite"
+    )
     parser.add_argument("--endpoint", nargs=2, metavar=("SERVICE", "URL"), help=f"one endpoint: {', '.join(SUITES)}")
     parser.add_argument("--keys", nargs=2, metavar=("ID", "SECRET"), default=("testing", "testing"))
     parser.add_argument("--expect", default="", metavar="NAME", help="whose deviations are expected of it")
@@ -115,7 +124,9 @@ def main() -> int:
     with ExitStack() as stack:
         if arguments.endpoint:
             service, url = arguments.endpoint
-            targets = [Target(service, arguments.expect or "it", url.rstrip("/"), Keys(*arguments.keys), arguments.rounds)]
+            targets = [
+                Target(service, arguments.expect or "it", url.rstrip("/"), Keys(*arguments.keys), arguments.rounds)
+            ]
         elif arguments.pinlake and arguments.kinesalite:
             targets = stack.enter_context(started(arguments))
         else:
@@ -147,9 +158,11 @@ def ask(targets: list[Target], arguments: argparse.Namespace) -> int:
                 row = rows.setdefault((target.service, outcome.case.name), {"rule": outcome.case.rule})
                 row[target.name] = cell(outcome, deviation)
     if arguments.table:
-        arguments.table.write_text(table(rows, sorted({target.name for target in targets}, reverse=True)), encoding="utf-8")
-    print(f"conformance: {counts['kept']} rules kept, {counts['differences']} expected differences, {counts['failed']} failed")
-    return 1 if counts["failed"] or not counts["kept"] else 0
+        names = sorted({target.name for target in targets}, reverse=True)
+        arguments.table.write_text(table(rows, names), encoding="utf-8")
+    kept, different, wrong = counts["kept"], counts["differences"], counts["failed"]
+    print(f"conformance: {kept} rules kept, {different} expected differences, {wrong} failed")
+    return 1 if wrong or not kept else 0
 
 
 if __name__ == "__main__":

@@ -83,7 +83,11 @@ def a_record_has_an_id(desk: Desk) -> None:
 @FIREHOSE.case("PutRecordBatch", "up to 500 records, each answered with an id in the order of the request; none failed")
 def five_hundred_records(desk: Desk) -> None:
     answer = desk.batch(*[b"x\n"] * 500)
-    found = answer["FailedPutCount"], len(answer["RequestResponses"]), len({entry["RecordId"] for entry in answer["RequestResponses"]})
+    found = (
+        answer["FailedPutCount"],
+        len(answer["RequestResponses"]),
+        len({entry["RecordId"] for entry in answer["RequestResponses"]}),
+    )
     equal("failed, answers, ids", found, (0, 500, 500))
 
 

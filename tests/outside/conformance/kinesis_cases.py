@@ -1,12 +1,11 @@
-"""Kinesis, by its documentation: streams, and records on their way in.
+"""Kinesis, by its documentation: streams and their shards.
 
-Reading is in `kinesis_reading_cases.py`, splitting and merging in `kinesis_resharding_cases.py`.
+The other files of this name have the rest: records on their way in and out, resharding, and the protocol.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from functools import cached_property
@@ -14,8 +13,7 @@ from typing import Any
 
 from botocore.client import BaseClient
 
-from services import Keys
-from suite import WRITERS, Suite, Target, equal, holds, race, refused, short, until
+from suite import Suite, Target, equal, holds, refused, until
 
 KINESIS = Suite("kinesis", "https://docs.aws.amazon.com/kinesis/latest/APIReference/API_{}.html")
 
@@ -69,7 +67,9 @@ class Desk:
         answer = self.client.get_shard_iterator(StreamName=name, ShardId=shard, ShardIteratorType=kind, **more)
         return answer["ShardIterator"]
 
-    def read(self, name: str, shard: str | None = None, kind: str = "TRIM_HORIZON", **more: Any) -> list[dict[str, Any]]:
+    def read(
+        self, name: str, shard: str | None = None, kind: str = "TRIM_HORIZON", **more: Any
+    ) -> list[dict[str, Any]]:
         """All records of a shard, of the first one unless it is named, read to its end or tip."""
         iterator = self.iterator(name, shard or self.shards(name)[0]["ShardId"], kind, **more)
         found: list[dict[str, Any]] = []
@@ -105,7 +105,9 @@ def shard_of(shards: list[dict[str, Any]], key: int) -> str:
 def a_stream_is_created(desk: Desk) -> None:
     name = desk.stream(3)
     found = desk.describe(name)
-    equal("name, status, shards", (found["StreamName"], found["StreamStatus"], len(found["Shards"])), (name, "ACTIVE", 3))
+    equal(
+        "name, status, shards", (found["StreamName"], found["StreamStatus"], len(found["Shards"])), (name, "ACTIVE", 3)
+    )
     holds(found["StreamARN"].endswith(f":stream/{name}"), f"its ARN is {found['StreamARN']}")
     equal("retention", found["RetentionPeriodHours"], 24)
 
@@ -120,7 +122,9 @@ def shards_share_the_hash_keys(desk: Desk) -> None:
             equal("start of the next range", other[0], one[-1] + 1)
 
 
-@KINESIS.case("Shard", "shards are named shardId- and twelve digits or more, and have a starting sequence number only while open")
+@KINESIS.case(
+    "Shard", "shards are named shardId- and twelve digits or more, and have a starting sequence number only while open"
+)
 def shards_have_names(desk: Desk) -> None:
     for number, shard in enumerate(desk.shards(desk.stream(2))):
         equal("name", shard["ShardId"], f"shardId-{number:012}")
@@ -143,7 +147,9 @@ def a_stream_on_demand(desk: Desk) -> None:
     holds(len(desk.shards(name)) > 0, "it has no shards")
 
 
-@KINESIS.case("CreateStream", "names are 1 to 128 of a-zA-Z0-9_.-, and there is one shard at least; others fail validation")
+@KINESIS.case(
+    "CreateStream", "names are 1 to 128 of a-zA-Z0-9_.-, and there is one shard at least; others fail validation"
+)
 def a_stream_has_a_good_name(desk: Desk) -> None:
     for name in ("", "a b", "a/b", "ä", "../a", "n" * 129):
         refused(desk.client.create_stream, "ValidationException", status=400, StreamName=name, ShardCount=1)
@@ -186,8 +192,17 @@ def a_description_in_pages(desk: Desk) -> None:
 def a_summary(desk: Desk) -> None:
     name = desk.stream(2)
     found = desk.client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
-    said = {key: found.get(key) for key in ("StreamName", "StreamStatus", "OpenShardCount", "RetentionPeriodHours", "Shards")}
-    expected = {"StreamName": name, "StreamStatus": "ACTIVE", "OpenShardCount": 2, "RetentionPeriodHours": 24, "Shards": None}
+    said = {
+        key: found.get(key)
+        for key in ("StreamName", "StreamStatus", "OpenShardCount", "RetentionPeriodHours", "Shards")
+    }
+    expected = {
+        "StreamName": name,
+        "StreamStatus": "ACTIVE",
+        "OpenShardCount": 2,
+        "RetentionPeriodHours": 24,
+        "Shards": None,
+    }
     equal("summary", said, expected)
     holds(bool(found.get("StreamCreationTimestamp")), "no time of creation")
 
@@ -263,200 +278,3 @@ def a_missing_stream(desk: Desk) -> None:
         "get_shard_iterator": {"ShardId": "shardId-000000000000", "ShardIteratorType": "LATEST"},
     }.items():
         refused(getattr(desk.client, call), "ResourceNotFoundException", status=400, **name, **arguments)
-
-
-# ── records on their way in ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-@KINESIS.case("PutRecord", "a record is answered with its shard and its sequence number: decimal, at most 129 digits")
-def a_record_has_a_number(desk: Desk) -> None:
-    name = desk.stream(2)
-    answer = desk.put(name)
-    equal("shard", answer["ShardId"], shard_of(desk.shards(name), hash_key("key")))
-    holds(bool(SEQUENCE_NUMBER.fullmatch(answer["SequenceNumber"])), f"its number is {answer['SequenceNumber']}")
-
-
-@KINESIS.case("PutRecord", "a record goes to the shard in whose range the MD5 of its partition key is, as UTF-8")
-def a_partition_key_is_hashed(desk: Desk) -> None:
-    name = desk.stream(5)
-    shards = desk.shards(name)
-    for key in [f"partition-{number}" for number in range(40)] + ["ä", "木", "\U0001f384", " ", "k" * 256]:
-        equal(f"shard of `{key}`", desk.put(name, key=key)["ShardId"], shard_of(shards, hash_key(key)))
-
-
-@KINESIS.case("PutRecord", "an explicit hash key goes before the partition key")
-def a_hash_key_is_explicit(desk: Desk) -> None:
-    name = desk.stream(4)
-    shards = desk.shards(name)
-    edges = [edge for shard in shards for edge in (range_of(shard)[0], range_of(shard)[-1])]
-    for key in edges:
-        equal(f"shard of {key}", desk.put(name, ExplicitHashKey=str(key))["ShardId"], shard_of(shards, key))
-    records = [{"Data": b"x", "PartitionKey": "key", "ExplicitHashKey": str(key)} for key in edges]
-    found = [record["ShardId"] for record in desk.put_many(name, records)["Records"]]
-    equal("shards of a request", found, [shard_of(shards, key) for key in edges])
-
-
-@KINESIS.case("PutRecord", "an explicit hash key is a 128-bit number without leading zeros")
-def a_hash_key_is_a_number(desk: Desk) -> None:
-    name = desk.stream()
-    place = {"StreamName": name, "Data": b"", "PartitionKey": "key"}
-    for key in ("x", "-1", "01"):
-        refused(desk.client.put_record, "ValidationException", status=400, **place, ExplicitHashKey=key)
-    refused(desk.client.put_record, "InvalidArgumentException", status=400, **place, ExplicitHashKey=str(HASH_KEYS))
-
-
-@KINESIS.case("PutRecord", "a partition key has 1 to 256 Unicode characters")
-def a_partition_key_has_a_length(desk: Desk) -> None:
-    name = desk.stream()
-    desk.put(name, key="k" * 256)
-    desk.put(name, key="木" * 256)
-    for key in ("", "k" * 257):
-        refused(desk.client.put_record, "ValidationException", status=400, StreamName=name, Data=b"", PartitionKey=key)
-
-
-@KINESIS.case("PutRecord", "a record may be empty, and any bytes")
-def a_record_is_any_bytes(desk: Desk) -> None:
-    name = desk.stream()
-    bodies = [b"", bytes(range(256)), b"\0", "ä".encode("latin-1")]
-    for body in bodies:
-        desk.put(name, body)
-    equal("records", [record["Data"] for record in desk.read(name)], bodies)
-
-
-@KINESIS.case(QUOTAS, "by default a record has up to 1 MiB before base64, its partition key included")
-def a_record_has_a_mebibyte(desk: Desk) -> None:
-    name = desk.stream()
-    desk.put(name, b"x" * (MEBIBYTE - 3), key="key")
-    codes = "ValidationException", "InvalidArgumentException"
-    for data in (b"x" * (MEBIBYTE + 1), b"x" * (MEBIBYTE - 2)):
-        refused(desk.client.put_record, *codes, status=400, StreamName=name, Data=data, PartitionKey="key")
-    equal("stored", [len(record["Data"]) for record in desk.read(name)], [MEBIBYTE - 3])
-
-
-@KINESIS.case("PutRecord", "SequenceNumberForOrdering of the record before makes the next one's number greater")
-def an_order_is_asked_for(desk: Desk) -> None:
-    name = desk.stream()
-    before = desk.put(name)["SequenceNumber"]
-    for _ in range(5):
-        after = desk.put(name, SequenceNumberForOrdering=before)["SequenceNumber"]
-        holds(int(after) > int(before), f"{after} follows {before}")
-        before = after
-
-
-@KINESIS.case("PutRecords", "up to 500 records, each answered in order; none failed")
-def five_hundred_records(desk: Desk) -> None:
-    name = desk.stream(4)
-    keys = [f"key-{number}" for number in range(500)]
-    answer = desk.put_many(name, [{"Data": key.encode(), "PartitionKey": key} for key in keys])
-    equal("failed", answer["FailedRecordCount"], 0)
-    shards = desk.shards(name)
-    found = [record["ShardId"] for record in answer["Records"]]
-    equal("shards", found, [shard_of(shards, hash_key(key)) for key in keys])
-    numbers = [record["SequenceNumber"] for record in answer["Records"]]
-    equal("different numbers", len(set(numbers)), 500)
-    stored = {record["SequenceNumber"]: record["Data"].decode() for shard in shards for record in desk.read(name, shard["ShardId"])}
-    equal("stored", [stored.get(number) for number in numbers], keys)
-
-
-@KINESIS.case("PutRecords", "no record, or more than 500, fail validation, and nothing is stored")
-def too_many_records(desk: Desk) -> None:
-    name = desk.stream()
-    for number in (0, 501):
-        records = [{"Data": b"x", "PartitionKey": "key"}] * number
-        refused(desk.client.put_records, "ValidationException", status=400, StreamName=name, Records=records)
-    equal("records", desk.read(name), [])
-
-
-@KINESIS.case("PutRecords", "a request has up to 10 MiB, partition keys included; more is refused, and nothing is stored")
-def ten_mebibytes(desk: Desk) -> None:
-    name = desk.stream()
-    full = [{"Data": b"x" * (MEBIBYTE - 3), "PartitionKey": "key"}] * 10
-    codes = "InvalidArgumentException", "ValidationException"
-    more = [*full, {"Data": b"", "PartitionKey": "k"}]
-    refused(desk.client.put_records, *codes, status=400, StreamName=name, Records=more)
-    equal("records", desk.read(name), [])
-    equal("failed", desk.put_many(name, full)["FailedRecordCount"], 0)
-
-
-@KINESIS.case("PutRecords", "a record of the request that breaks a rule fails the request")
-def a_bad_record_among_good_ones(desk: Desk) -> None:
-    name = desk.stream()
-    records = [{"Data": b"x", "PartitionKey": "key"}, {"Data": b"x", "PartitionKey": ""}]
-    refused(desk.client.put_records, "ValidationException", status=400, StreamName=name, Records=records)
-    equal("records", desk.read(name), [])
-
-
-@KINESIS.case("PutRecord", "sequence numbers of a shard grow strictly, over single records and many")
-def numbers_grow(desk: Desk) -> None:
-    name = desk.stream(2)
-    last = {shard["ShardId"]: 0 for shard in desk.shards(name)}
-
-    def follows(record: dict[str, Any]) -> None:
-        number = int(record["SequenceNumber"])
-        holds(number > last[record["ShardId"]], f"{number} follows {last[record['ShardId']]}")
-        last[record["ShardId"]] = number
-
-    for turn in range(10):
-        follows(desk.put(name, key=str(turn)))
-        for record in desk.put_many(name, [{"Data": b"x", "PartitionKey": str(key)} for key in range(20)])["Records"]:
-            follows(record)
-
-
-@KINESIS.case("PutRecord", "16 writers at once get 16 numbers, and each record is in the shard once, in the order of its number")
-def sixteen_writers(desk: Desk) -> None:
-    name = desk.stream()
-
-    def write(writer: int) -> list[tuple[str, bytes]]:
-        bodies = [f"writer {writer}, record {turn}".encode() for turn in range(desk.rounds)]
-        return [(desk.put(name, body)["SequenceNumber"], body) for body in bodies]
-
-    acknowledged = dict(pair for written in race(write) for pair in written)
-    equal("numbers", len(acknowledged), WRITERS * desk.rounds)
-    read = desk.read(name)
-    numbers = [int(record["SequenceNumber"]) for record in read]
-    equal("order", numbers, sorted(numbers))
-    equal("records", {record["SequenceNumber"]: record["Data"] for record in read}, acknowledged)
-
-
-# ── the protocol ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def post(desk: Desk, operation: str, body: bytes) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """A request of the JSON protocol by hand, signed by the target's keys."""
-    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"Kinesis_20131202.{operation}"}
-    signed = desk.target.signature("POST", "/", body=body, more=headers)
-    status, found, headers = desk.target.send("POST", "/", headers=signed, body=body)
-    return status, json.loads(found or b"{}"), headers
-
-
-@KINESIS.case(COMMON_ERRORS, "an error is JSON with __type and message, and every answer has an id of its request")
-def errors_are_json(desk: Desk) -> None:
-    status, body, headers = post(desk, "DescribeStream", json.dumps({"StreamName": desk.name()}).encode())
-    equal("status and type", (status, body.get("__type", "").rpartition("#")[2]), (400, "ResourceNotFoundException"))
-    holds(bool(body.get("message")), f"no message in {body}")
-    holds(bool(headers.get("x-amzn-requestid")), f"no x-amzn-requestid among {sorted(headers)}")
-
-
-@KINESIS.case(COMMON_ERRORS, "UnknownOperationException for an operation that is none")
-def an_unknown_operation(desk: Desk) -> None:
-    status, body, _ = post(desk, "MakeTea", b"{}")
-    equal("status and type", (status, body.get("__type", "").rpartition("#")[2]), (400, "UnknownOperationException"))
-
-
-@KINESIS.case(COMMON_ERRORS, "SerializationException for a body that is no JSON")
-def a_body_that_is_no_json(desk: Desk) -> None:
-    status, body, _ = post(desk, "ListStreams", b"{")
-    equal("status and type", (status, body.get("__type", "").rpartition("#")[2]), (400, "SerializationException"))
-
-
-@KINESIS.case(COMMON_ERRORS, "a request without a signature is refused")
-def no_signature(desk: Desk) -> None:
-    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "Kinesis_20131202.ListStreams"}
-    status, body, _ = desk.target.send("POST", "/", headers=headers, body=b"{}")
-    holds(status in (400, 403), f"it was answered with {status}: {short(body)}")
-
-
-@KINESIS.case(COMMON_ERRORS, "a request that is signed by a wrong secret, or by nobody's key, is refused")
-def a_wrong_signature(desk: Desk) -> None:
-    client = desk.target.client(Keys(desk.target.keys.id, "not-the-secret"))
-    refused(client.list_streams, "InvalidSignatureException", "IncompleteSignature")

@@ -61,7 +61,9 @@ def from_the_latest(desk: Desk) -> None:
         equal("records after", bodies(desk.client.get_records(ShardIterator=good)["Records"]), [b"2", b"3"])
 
 
-@KINESIS.case("GetShardIterator", "AT_SEQUENCE_NUMBER is the record of this number, AFTER_SEQUENCE_NUMBER the one after it")
+@KINESIS.case(
+    "GetShardIterator", "AT_SEQUENCE_NUMBER is the record of this number, AFTER_SEQUENCE_NUMBER the one after it"
+)
 def from_a_number(desk: Desk) -> None:
     name = desk.stream()
     numbers = [desk.put(name, str(turn).encode())["SequenceNumber"] for turn in range(4)]
@@ -69,7 +71,9 @@ def from_a_number(desk: Desk) -> None:
     equal("records at", found, [b"1", b"2", b"3"])
     found = bodies(desk.read(name, kind="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=numbers[1]))
     equal("records after", found, [b"2", b"3"])
-    equal("records after the last", desk.read(name, kind="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=numbers[3]), [])
+    equal(
+        "records after the last", desk.read(name, kind="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=numbers[3]), []
+    )
 
 
 @KINESIS.case("GetShardIterator", "the starting number that DescribeStream gives is one to start at")
@@ -129,7 +133,9 @@ def from_a_missing_shard(desk: Desk) -> None:
 def from_a_number_that_is_none(desk: Desk) -> None:
     place = {"StreamName": desk.stream(), "ShardId": SHARD, "ShardIteratorType": "AT_SEQUENCE_NUMBER"}
     for number in ("x", "-1", "1" * 130):
-        refused(desk.client.get_shard_iterator, "ValidationException", status=400, **place, StartingSequenceNumber=number)
+        refused(
+            desk.client.get_shard_iterator, "ValidationException", status=400, **place, StartingSequenceNumber=number
+        )
 
 
 @KINESIS.case("GetShardIterator", "a sequence number of another shard is an InvalidArgumentException")
@@ -137,7 +143,9 @@ def from_a_number_of_another_shard(desk: Desk) -> None:
     name = desk.stream(2)
     number = desk.put(name, ExplicitHashKey="0")["SequenceNumber"]
     place = {"StreamName": name, "ShardId": "shardId-000000000001", "ShardIteratorType": "AT_SEQUENCE_NUMBER"}
-    refused(desk.client.get_shard_iterator, "InvalidArgumentException", status=400, **place, StartingSequenceNumber=number)
+    refused(
+        desk.client.get_shard_iterator, "InvalidArgumentException", status=400, **place, StartingSequenceNumber=number
+    )
 
 
 @KINESIS.case("GetRecords", "Limit is the most records of an answer; the next iterator goes on where it ended")
@@ -191,7 +199,11 @@ def ten_mebibytes_are_read(desk: Desk) -> None:
 @KINESIS.case("GetRecords", "MillisBehindLatest is zero at the tip, and more where records are still to come")
 def how_far_behind(desk: Desk) -> None:
     name = desk.stream()
-    equal("at the tip of an empty shard", desk.client.get_records(ShardIterator=desk.iterator(name, SHARD))["MillisBehindLatest"], 0)
+    equal(
+        "at the tip of an empty shard",
+        desk.client.get_records(ShardIterator=desk.iterator(name, SHARD))["MillisBehindLatest"],
+        0,
+    )
     desk.put(name, b"1")
     time.sleep(0.1)
     desk.put(name, b"2")

@@ -53,7 +53,9 @@ def a_shard_is_split(desk: Desk) -> None:
         equal(f"end of {child}", shards[child]["SequenceNumberRange"].get("EndingSequenceNumber"), None)
 
 
-@KINESIS.case(AFTER_RESHARDING, "a shard that was split is closed: it has an ending sequence number, after all its records'")
+@KINESIS.case(
+    AFTER_RESHARDING, "a shard that was split is closed: it has an ending sequence number, after all its records'"
+)
 def a_split_shard_is_closed(desk: Desk) -> None:
     name = desk.stream()
     number = desk.put(name)["SequenceNumber"]

@@ -1,5 +1,5 @@
-"""S3, by its documentation: 16 writers at once. A commit of a Delta table is such a write, so that two winners are a lost
-commit.
+"""S3, by its documentation: 16 writers at once. A commit of a Delta table is such a write, so that two winners are a
+lost commit.
 
 S3 may answer 409 instead of 412 to those who lose while the winner is still writing; both are no.
 """
@@ -44,14 +44,18 @@ def sixteen_puts(desk: Desk) -> None:
         one_winner(desk, key, race(attempt))
 
 
-@S3.case(CONDITIONAL_WRITES, "of 16 completions with If-None-Match: * at once, exactly one succeeds, and its content stays")
+@S3.case(
+    CONDITIONAL_WRITES, "of 16 completions with If-None-Match: * at once, exactly one succeeds, and its content stays"
+)
 def sixteen_uploads(desk: Desk) -> None:
     for turn in range(desk.rounds):
         key = f"turn-{turn}"
         uploads = [Upload(desk, key) for _ in range(WRITERS)]
         for number, upload in enumerate(uploads):
             upload.part(1, f"writer {number}".encode())
-        one_winner(desk, key, race(lambda number, uploads=uploads: wins(lambda: uploads[number].complete(IfNoneMatch="*"))))
+        one_winner(
+            desk, key, race(lambda number, uploads=uploads: wins(lambda: uploads[number].complete(IfNoneMatch="*")))
+        )
 
 
 @S3.case(CONDITIONAL_WRITES, "puts and completions with If-None-Match: * at once have one winner between them")

@@ -34,10 +34,19 @@ class Upload:
 
     def refused(self, code: str, *numbers: int, status: int = 400, **more: Any) -> None:
         chosen = self.listed(*(numbers or sorted(self.etags)))
-        refused(self.desk.client.complete_multipart_upload, code, status=status, **self.place, MultipartUpload=chosen, **more)
+        refused(
+            self.desk.client.complete_multipart_upload,
+            code,
+            status=status,
+            **self.place,
+            MultipartUpload=chosen,
+            **more,
+        )
 
 
-@S3.case("CompleteMultipartUpload", "parts are put together in ascending order of their numbers, in whatever order they came")
+@S3.case(
+    "CompleteMultipartUpload", "parts are put together in ascending order of their numbers, in whatever order they came"
+)
 def parts_are_put_together(desk: Desk) -> None:
     upload = Upload(desk)
     bodies = {1: b"a" * PART_BYTES, 3: b"b" * (PART_BYTES + 1), 10_000: b"c"}
@@ -145,7 +154,9 @@ def an_upload_of_nobody(desk: Desk) -> None:
     refused(desk.client.upload_part, "NoSuchUpload", status=404, **place, PartNumber=1, Body=b"x")
 
 
-@S3.case("CompleteMultipartUpload", "EntityTooSmall, 400, if a part but the last has less than 5 MiB; the upload goes on")
+@S3.case(
+    "CompleteMultipartUpload", "EntityTooSmall, 400, if a part but the last has less than 5 MiB; the upload goes on"
+)
 def a_part_is_too_small(desk: Desk) -> None:
     upload = Upload(desk)
     upload.part(1, b"x" * (PART_BYTES - 1))
@@ -177,7 +188,9 @@ def a_part_is_not_there(desk: Desk) -> None:
 @S3.case("CompleteMultipartUpload", "a list without parts is a MalformedXML")
 def an_upload_without_parts(desk: Desk) -> None:
     upload = Upload(desk)
-    refused(desk.client.complete_multipart_upload, "MalformedXML", status=400, **upload.place, MultipartUpload={"Parts": []})
+    refused(
+        desk.client.complete_multipart_upload, "MalformedXML", status=400, **upload.place, MultipartUpload={"Parts": []}
+    )
 
 
 @S3.case(LIMITS, "part numbers are 1 to 10,000; others are an InvalidArgument")
@@ -187,7 +200,9 @@ def a_part_has_a_number(desk: Desk) -> None:
         refused(desk.client.upload_part, "InvalidArgument", status=400, **upload.place, PartNumber=number, Body=b"x")
 
 
-@S3.case(CONDITIONAL_WRITES, "a completion with If-None-Match: * answers 412 if the object is there, and changes nothing")
+@S3.case(
+    CONDITIONAL_WRITES, "a completion with If-None-Match: * answers 412 if the object is there, and changes nothing"
+)
 def an_upload_if_none_match(desk: Desk) -> None:
     upload = Upload(desk)
     upload.part(1, b"new")

@@ -1,7 +1,7 @@
 """Cases, how they are told apart, and what they ask with.
 
-A case checks one rule of AWS's documentation and nothing else, so that a service that breaks one rule fails one case. Every
-case gets a bucket, or streams, of its own.
+A case checks one rule of AWS's documentation and nothing else, so that a service that breaks one rule fails one case.
+Every case gets a bucket, or streams, of its own.
 """
 
 from __future__ import annotations
@@ -110,7 +110,12 @@ class Target:
         `query` are sorted and need no escapes."""
         stamp = (at or datetime.datetime.now(datetime.UTC)).strftime("%Y%m%dT%H%M%SZ")
         digest = digest or hashlib.sha256(body).hexdigest()
-        headers = {"host": urlsplit(self.url).netloc, "x-amz-content-sha256": digest, "x-amz-date": stamp, **(more or {})}
+        headers = {
+            "host": urlsplit(self.url).netloc,
+            "x-amz-content-sha256": digest,
+            "x-amz-date": stamp,
+            **(more or {}),
+        }
         names = ";".join(sorted(headers))
         listed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
         request = "\n".join([method, quote(path, safe="/-_.~"), query, listed, names, digest])
@@ -231,5 +236,6 @@ def run(suite: Suite, desk: Callable[[int], Any], chosen: Callable[[Case], bool]
             broken = f"refused: {error}"
         except Exception as error:  # A service that breaks off, or an answer of another form, breaks the rule as well.
             where = traceback.extract_tb(error.__traceback__)
-            broken = f"{type(error).__name__}: {error} (line {next(f.lineno for f in reversed(where) if 'cases' in f.filename)})"
+            line = next(frame.lineno for frame in reversed(where) if "cases" in frame.filename)
+            broken = f"{type(error).__name__}: {error} (line {line})"
         yield Outcome(case, broken)
