@@ -200,7 +200,7 @@ def stages(arguments: argparse.Namespace, state: Path) -> Iterator[Iterator[Stag
     with ExitStack() as stack:
 
         def others(name: str, streams: str) -> Stage:
-            s3 = stack.enter_context(services.moto(arguments.moto))
+            s3 = stack.enter_context(services.sound_moto(arguments.moto))
             kinesis = stack.enter_context(services.kinesalite(arguments.kinesalite, state / streams))
             return Stage(name, ("--s3-endpoint", s3, "--kinesis-endpoint", kinesis), s3)
 

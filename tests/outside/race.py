@@ -123,8 +123,8 @@ def main() -> int:
     with ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pinlake-race.")))
         ours = stack.enter_context(services.pinlake(arguments.pinlake, state / "ours"))
-        moto = stack.enter_context(services.moto(arguments.moto))
-        for name, url in (("our S3", ours.s3), ("moto's S3", moto)):
+        moto = stack.enter_context(services.sound_moto(arguments.moto))
+        for name, url in (("our S3", ours.s3), ("moto's S3, one request at a time", moto)):
             lake = Lake(f"s3://{BUCKET}", url)
             if not lake.has():
                 lake.files.create_dir(BUCKET)

@@ -58,9 +58,14 @@ def until_stdin_ends(command: list[str | Path]) -> Iterator[str]:
         server.stdout.close()
 
 
-def moto(python: Path):
-    """Moto's services; `python` is that of the environment with moto in it."""
-    return until_stdin_ends([python, HERE / "moto_server.py"])
+def moto(python: Path, *options: str):
+    """Moto's services; `python` is that of the environment with moto in it, `options` are `moto_server.py`'s."""
+    return until_stdin_ends([python, HERE / "moto_server.py", *options])
+
+
+def sound_moto(python: Path):
+    """Moto's services without its races."""
+    return moto(python, "--one-at-a-time")
 
 
 def kinesalite(packages: Path, state: Path | None = None):
