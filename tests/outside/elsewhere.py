@@ -50,8 +50,9 @@ class Stage:
     name: str
     # Arguments of `pinlake up`.
     options: tuple[str, ...]
-    # S3, if it is not the pipeline's own.
-    s3: str | None
+    # S3 and Kinesis, if they are not the pipeline's own.
+    s3: str | None = None
+    kinesis: str | None = None
 
 
 @dataclass
@@ -99,8 +100,11 @@ class Run:
         at = "--at", f"{self.pipeline.api}/"
         self.step(f"pinlake run {name}", self.pipeline.program, "run", name, *arguments, *at, shown=False)
 
-    def restart(self) -> None:
-        self.pipeline.start()
+    def audit(self) -> None:
+        """Lets Pinlake itself compare what it was sent with what is stored, by way of S3 and Kinesis."""
+        place = "--lake", self.lake.root, "--s3-endpoint", self.lake.s3
+        streams = "--kinesis-endpoint", self.stage.kinesis or self.pipeline.kinesis
+        self.step("pinlake audit", self.pipeline.program, "audit", *place, *streams, "--settled-before", "now")
 
     def read(self, program: str, what: str, *arguments: str | Path) -> None:
         """Lets one of the readers look at the lake."""
@@ -126,16 +130,16 @@ def whole(run: Run, rows: int) -> None:
     run.clients("streaming", rows, seed=1)
     # What was acknowledged is in the stream at least.
     run.pipeline.kill()
-    run.restart()
+    run.pipeline.start()
     run.clients("batch", rows, seed=2)
     run.send("streams", rows, seed=3)
     run.pipeline.kill()
-    run.restart()
+    run.pipeline.start()
     run.send("topics", rows, seed=4)
     run.clients("streaming", rows, seed=5)
     # A stop files what Firehose still holds.
     run.pipeline.stop()
-    run.restart()
+    run.pipeline.start()
     until = datetime.now(UTC).date().isoformat()
     run.function("analytics", "--from", day, "--to", until)
     run.read("read_tables.py", "after analytics", run.sent, "--wait", str(PATIENCE))
@@ -147,11 +151,12 @@ def whole(run: Run, rows: int) -> None:
     run.read("read_tables.py", "after maintain", run.sent)
     vacuum(run.lake)
     run.pipeline.kill()
-    run.restart()
+    run.pipeline.start()
     run.read("read_tables.py", "after vacuum and another kill", run.sent)
     # The versions that somebody else's vacuum added are in the way of nobody.
     run.send("streams", rows, seed=6)
     run.read("read_tables.py", "after rows on top of it", run.sent, "--wait", str(PATIENCE))
+    run.audit()
 
 
 def vacuum(lake: Lake) -> None:
@@ -192,6 +197,7 @@ def several(program: Path, stage: Stage, state: Path, rows: int) -> None:
             pipeline.kill()
             pipeline.start()
         run.read("read_tables.py", "after their restart", sent)
+        run.audit()
 
 
 @contextmanager
@@ -202,11 +208,11 @@ def stages(arguments: argparse.Namespace, state: Path) -> Iterator[Iterator[Stag
         def others(name: str, streams: str) -> Stage:
             s3 = stack.enter_context(services.sound_moto(arguments.moto))
             kinesis = stack.enter_context(services.kinesalite(arguments.kinesalite, state / streams))
-            return Stage(name, ("--s3-endpoint", s3, "--kinesis-endpoint", kinesis), s3)
+            return Stage(name, ("--s3-endpoint", s3, "--kinesis-endpoint", kinesis), s3, kinesis)
 
         def each() -> Iterator[Stage]:
             if arguments.on in (None, "ours"):
-                yield Stage("on ours", (), None)
+                yield Stage("on ours", ())
             if arguments.on in (None, "others"):
                 yield others("on moto and kinesalite", "streams")
                 yield others(f"{SEVERAL} at once on moto and kinesalite", "streams-of-several")

@@ -36,7 +36,6 @@ OURS_S3 = {
     "another_body_than_signed": Deviation(
         "IncompleteBody", "s3s checks it and names it so; it is refused, and nothing is stored"
     ),
-    "a_thousand_are_deleted": Deviation("was not refused", "object_store deletes 1,000 at once at most"),
     "names_are_flat": Deviation(
         "a key is a folder of another key",
         "objects are plain files, so that any program can read a table; no key is a folder's",
@@ -47,12 +46,7 @@ OURS_S3 = {
     "a_key_may_be_long": Deviation(
         "the key is no file path", "a file name has up to 255 bytes; the lake's names are shorter"
     ),
-    "a_copy_if_none_match": Deviation("was not refused", "nothing copies in the lake: commits are puts"),
-    "a_copy_to_itself": Deviation("was not refused", "it changes nothing but the time; nothing copies in the lake"),
     "an_unknown_key": Deviation("NotSignedUp", "s3s's name for it; it is refused with the same status"),
-    "parts_are_listed_in_pages": Deviation(
-        r"found \(\[1, 2, 3\], False", "all parts are one page, which says that it is the last"
-    ),
     "uploads_are_listed": Deviation("NotImplemented", "nothing here asks for it: who begins an upload ends it"),
 }
 
