@@ -49,7 +49,6 @@ pub fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) -
 /// The same API for those only who sign with one of these pairs of keys, for a region: `ApiAuth=AWS_IAM`.
 ///
 /// Without any keys nobody gets in.
-#[must_use]
 pub fn signed(api: Router, callers: &[Credentials], region: &str) -> Router {
     let signatures = Signatures::of(callers, "execute-api", region);
     Router::new()

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::body::{BodyError, Patient, Wait};
+pub(crate) use self::body::{Patient, Wait};
 
 /// What the head of a request may have: its line and all headers. API Gateway takes 10 KiB of headers, S3 keys of 1
 /// KiB.

@@ -1,6 +1,6 @@
 //! The lake, on every kind of store: in memory and in a folder.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod evolution;
 mod landing;

@@ -14,6 +14,11 @@ use crate::support::{
     TestLake, conformance, name, noon, number, pins, rejected, rows, rows_batch, source, store::Fault,
 };
 
+/// Rows that can be moved.
+type Ready = fn() -> Cleared;
+/// Whether a number is rejected.
+type Mind = fn(u64) -> bool;
+
 const TARGET: u64 = 1 << 20;
 
 fn day() -> NaiveDate {
@@ -188,7 +193,7 @@ fn assert_whole((table, quarantine): &(Vec<u64>, Vec<u64>), all: &[u64], what: &
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_anywhere_a_replay_is_repeated() {
-    let cases: [(&str, fn() -> Cleared); 2] = [("stream", || cleared([2, 4, 8])), ("batch", || cleared_raw([2, 4, 8]))];
+    let cases: [(&str, Ready); 2] = [("stream", || cleared([2, 4, 8])), ("batch", || cleared_raw([2, 4, 8]))];
     for (way, cleared) in cases {
         for last_is_done in [false, true] {
             let mut requests = 0;
@@ -238,7 +243,7 @@ async fn a_lost_answer_moves_nothing_twice() {
 /// A batch that was broken off between its two commits comes again, after its quarantined rows were replayed.
 #[tokio::test]
 async fn a_redelivery_after_a_replay_changes_nothing() {
-    let minds: [(&str, fn(u64) -> bool); 3] = [("as before", even), ("all pass", |_| false), ("none passes", |_| true)];
+    let minds: [(&str, Mind); 3] = [("as before", even), ("all pass", |_| false), ("none passes", |_| true)];
     let cuts: [&[std::ops::RangeInclusive<u64>]; 3] = [&[1..=6], &[1..=3, 4..=6], &[1..=4, 3..=8]];
     for (mind, bad) in minds {
         for cut in cuts {
