@@ -44,6 +44,7 @@ use pinlake_dataset::{Catalog, DatasetName, Definition};
 pub use self::{
     compare::{Order, audit},
     findings::{Doubled, Findings, GivenUp},
+    given_up::{Discarded, find as given_up},
 };
 pub(crate) use given_up::{InvocationRecord, folder as given_up_folder};
 
@@ -136,7 +137,7 @@ impl Audit {
         let audits = async {
             let given_up = match by_streams {
                 true => given_up::find(&lake).await?,
-                false => given_up::GivenUp::new(),
+                false => given_up::Discarded::new(),
             };
             let mut all = Vec::new();
             for definition in definitions {

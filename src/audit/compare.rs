@@ -10,7 +10,7 @@ use pinlake_lake::{Lake, SequenceNumber, Source};
 
 use super::{
     findings::{self, Doubled, Findings},
-    given_up::GivenUp,
+    given_up::Discarded,
     raw,
     stream::Stream,
     window::{Due, Seen, Tables, Window},
@@ -28,7 +28,7 @@ pub struct Order<'a> {
     /// Its stream, and who reads it. `None`: only raw objects are audited.
     pub stream: Option<(&'a Client, String)>,
     /// What mappings gave up on.
-    pub given_up: &'a GivenUp,
+    pub given_up: &'a Discarded,
     /// Whether raw objects are audited.
     pub raw: bool,
     /// Only records that arrived on these days, UTC.
@@ -211,7 +211,7 @@ fn is_covered(origin: &str, watermark: Option<SequenceNumber>) -> bool {
 }
 
 /// Takes what was given up from what is missing.
-fn tell_given_up(findings: &mut Findings, given_up: &GivenUp, stream: &str) {
+fn tell_given_up(findings: &mut Findings, given_up: &Discarded, stream: &str) {
     let Some(objects) = given_up.get(stream) else { return };
     let missing = std::mem::take(&mut findings.missing);
     for origin in missing {

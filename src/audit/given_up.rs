@@ -12,11 +12,14 @@ use serde::Deserialize;
 const FOLDER: &str = "aws/lambda";
 
 /// For each stream, the origins of the records that were given up, each with the key of the object that holds it.
-pub(super) type GivenUp = BTreeMap<String, BTreeMap<String, String>>;
+pub type Discarded = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Finds all. Of the objects one is in memory at a time; of the records their origins are kept.
-pub(super) async fn find(lake: &Lake) -> Result<GivenUp> {
-    let mut found = GivenUp::new();
+/// Finds all that mappings gave up on. Of the objects one is in memory at a time; of the records their origins are kept.
+///
+/// # Errors
+/// The bucket cannot be listed, or an object of it not be read.
+pub async fn find(lake: &Lake) -> Result<Discarded> {
+    let mut found = Discarded::new();
     let folder = folder(lake);
     let mut objects = lake.store().list(Some(&folder));
     while let Some(object) = objects.try_next().await.context("could not list what was given up")? {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig as Retries};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
@@ -59,6 +59,7 @@ pub(crate) fn kinesis(line: &Arc<Line>) -> aws_sdk_kinesis::Client {
         .region(Region::from_static("us-east-1"))
         .endpoint_url("http://127.0.0.1:9001")
         .credentials_provider(credentials())
+        .retry_config(Retries::disabled())
         .http_client(sdk(line, Service::Kinesis));
     aws_sdk_kinesis::Client::from_conf(config.build())
 }
@@ -70,6 +71,7 @@ pub(crate) fn firehose(line: &Arc<Line>) -> aws_sdk_firehose::Client {
         .region(Region::from_static("us-east-1"))
         .endpoint_url("http://127.0.0.1:9002")
         .credentials_provider(credentials())
+        .retry_config(Retries::disabled())
         .http_client(sdk(line, Service::Firehose));
     aws_sdk_firehose::Client::from_conf(config.build())
 }

@@ -8,15 +8,17 @@ use std::{collections::BTreeMap, io::Read as _};
 
 use arrow::array::{Array as _, AsArray, RecordBatch};
 use aws_sdk_kinesis::types::ShardIteratorType;
+use chrono::Utc;
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
+use pinlake::audit::{Order, audit, given_up};
 use pinlake_host::Lines;
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, read_table};
 
 use crate::{
     producer::{Acknowledged, Place, is_good},
-    world::{STREAM_NAME, user},
+    world::{STREAM_NAME, catalog, user},
 };
 
 /// Whoever looks at the outcome.
@@ -79,6 +81,7 @@ pub(crate) async fn reach(witness: &Witness, acknowledged: &[Acknowledged]) -> R
             .map(|(origin, found)| format!("never delivered: {origin}: {found:?}")),
     );
 
+    wrong.extend(audited(witness, delivered.len()).await);
     for line in witness.metrics.json().unwrap() {
         if line.get("ReconciliationGap").is_some_and(|gap| gap != 0) {
             wrong.push(format!("the sum rule: {line}"));
@@ -92,6 +95,26 @@ pub(crate) async fn reach(witness: &Witness, acknowledged: &[Acknowledged]) -> R
     } else {
         Err(wrong.join("\n"))
     }
+}
+
+/// What `pinlake audit` has to say, which is to be nothing.
+async fn audited(witness: &Witness, delivered: usize) -> Option<String> {
+    let catalog = catalog();
+    let now = Utc::now();
+    let order = Order {
+        lake: &witness.lake,
+        definition: catalog.get(&user()).unwrap(),
+        stream: Some((&witness.kinesis, STREAM_NAME.to_owned())),
+        given_up: &given_up(&witness.lake).await.unwrap(),
+        raw: true,
+        days: None,
+        started: now,
+        settled_before: now,
+        raw_settled_before: now,
+    };
+    let findings = audit(&order).await.unwrap();
+    let is_right = findings.is_clean() && findings.delivered == delivered as u64;
+    (!is_right).then(|| format!("the audit of {delivered}: {findings:?}"))
 }
 
 /// What is stored under an origin.

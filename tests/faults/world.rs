@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_kinesis::types::Shard;
 use axum::Router;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use object_store::ObjectStore as _;
@@ -214,9 +216,46 @@ impl World {
                 mapping.stop().await;
                 return Mapped::start(self, given_up).await;
             }
+            6..8 => self.reshard().await,
             _ => {}
         }
         mapping
+    }
+
+    /// Splits a shard, or merges two, as an operator does who is told of no fault.
+    async fn reshard(&mut self) {
+        let kinesis = transport::kinesis(&self.network.line());
+        let Ok(listed) = kinesis.list_shards().stream_name(STREAM_NAME).send().await else {
+            return;
+        };
+        let is_open = |shard: &&Shard| {
+            let numbers = shard.sequence_number_range();
+            numbers.is_some_and(|numbers| numbers.ending_sequence_number().is_none())
+        };
+        let mut open: Vec<&Shard> = listed.shards().iter().filter(is_open).collect();
+        open.sort_by_key(|shard| *keys_of(shard).start());
+        let at = self.dice.random_range(0..open.len());
+        let (shard, next) = (open[at], open.get(at + 1));
+        match next {
+            Some(next) if open.len() > 3 || self.dice.random_bool(0.5) => {
+                self.network.note("shards merged", || shard.shard_id().to_owned());
+                let merge = kinesis.merge_shards().stream_name(STREAM_NAME);
+                let merge = merge
+                    .shard_to_merge(shard.shard_id())
+                    .adjacent_shard_to_merge(next.shard_id());
+                let _ = merge.send().await;
+            }
+            _ => {
+                self.network.note("shard split", || shard.shard_id().to_owned());
+                let keys = keys_of(shard);
+                let middle = keys.start() + (keys.end() - keys.start()) / 2 + 1;
+                let split = kinesis.split_shard().stream_name(STREAM_NAME);
+                let split = split
+                    .shard_to_split(shard.shard_id())
+                    .new_starting_hash_key(middle.to_string());
+                let _ = split.send().await;
+            }
+        }
     }
 
     /// Cleans all days that have raw objects.
@@ -232,6 +271,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The hash keys of a shard.
+fn keys_of(shard: &Shard) -> RangeInclusive<u128> {
+    let range = shard.hash_key_range().unwrap();
+    range.starting_hash_key().parse().unwrap()..=range.ending_hash_key().parse().unwrap()
 }
 
 /// How long before today a run begins: the clock may step so far and still tell no time that has not come.
@@ -320,7 +365,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// The one dataset.
-fn catalog() -> Catalog {
+pub(crate) fn catalog() -> Catalog {
     Catalog::from_files([("user.toml", include_str!("../../datasets/user.toml"))]).unwrap()
 }
 
