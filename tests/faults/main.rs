@@ -28,9 +28,9 @@ mod transport;
 mod verdict;
 mod world;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Instant};
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
 /// How many seeds are under way at once: most of the time they wait.
 const AT_ONCE: usize = 6;
@@ -49,7 +49,7 @@ fn nothing_is_lost_and_nothing_is_doubled() {
         .into_iter()
         .flat_map(|seed| std::iter::repeat_n(seed, times));
     let outcomes = futures::stream::iter(runs)
-        .map(|seed| async move { (seed, tokio::spawn(world::run(seed)).await) })
+        .map(|seed| async move { (seed, AssertUnwindSafe(world::run(seed)).catch_unwind().await) })
         .buffer_unordered(AT_ONCE);
     let (mut failures, mut injected, mut records) = (Vec::new(), BTreeMap::new(), 0);
     runtime.block_on(outcomes.for_each(|(seed, outcome)| {
@@ -61,7 +61,7 @@ fn nothing_is_lost_and_nothing_is_doubled() {
                 }
             }
             Ok(Err(story)) => failures.push((seed, story)),
-            Err(panic) => failures.push((seed, format!("{:?}", panic.into_panic().downcast_ref::<String>()))),
+            Err(panic) => failures.push((seed, format!("{:?}", panic.downcast_ref::<String>()))),
         }
         std::future::ready(())
     }));
