@@ -15,6 +15,8 @@ Above: 60 clients at once post records of nearly a megabyte to one shard, as man
 names the records that were not taken. What was not acknowledged is not sent again.
 
 After each, every acknowledged record is in its table or in its quarantine, once, and nothing else is there (`ledger.py`).
+A record may be there twice only if the log tells of a request of the edge that got no answer in time and was sent again,
+which is the one double that nothing downstream can know of.
 Needs `pip install -r tests/outside/requirements.txt`. Exits with 1, and says how to run it again, if anything is wrong.
 """
 
@@ -287,11 +289,16 @@ def above(pipeline: Pipeline, seed: int, first_day: str, most_mib: int) -> None:
 
 def settle(pipeline: Pipeline, ledger: Ledger, first_day: str) -> None:
     """Lets all arrive and compares."""
+    # On a machine that is busy enough a request inside the pipeline may take longer than its time, and is sent again.
+    failed = pipeline.said().count("a request to the stream failed")
     pipeline.stop()
     let_all_arrive(pipeline, ledger, first_day)
-    verdict = compare(ledger, read(pipeline.state / "s3" / "pinlake"))
+    verdict = compare(ledger, read(pipeline.state / "s3" / "pinlake"), sent_again=failed * 500)
     if verdict.wrong:
         raise Trouble("\n".join(verdict.wrong))
+    if failed:
+        print(f"{failed} requests of the edge were not answered in time and sent again: {verdict.doubled} records are there "
+              f"twice, as the edge's at-least-once has it")
     print(f"ok      {len(ledger.acknowledged):,} acknowledged records are stored once; of {len(ledger.unsure):,} others "
           f"{verdict.unsure_but_stored}")
 
