@@ -1,4 +1,5 @@
-"""Posting records as clients do, and booking what was promised for each."""
+"""Posting records as clients do, and booking what was promised for each.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ RECORD, RECORDS, TOPICS = "record", "records", "topics"
 
 
 def request(via: str, records: list[Record], key: str | None = None) -> tuple[str, str, dict[str, str], bytes]:
-    """Method, path, headers and body of the request that posts these records, all of one dataset. With one partition key
-    for all they go to one shard; without, each has its own."""
+    """Method, path, headers and body of the request that posts these records, all of one dataset. With one partition
+    key for all they go to one shard; without, each has its own."""
     dataset = records[0].dataset
     if via == TOPICS:
         is_binary = any(isinstance(record.body, bytes) for record in records)
@@ -42,8 +43,8 @@ def encode(body: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered with, and how long that took; `status` 0 is no answer. Of a 200, how many records were
-    not taken."""
+    """What a request was answered with, and how long that took; `status` 0 is no answer. Of a 200, how many records
+    were not taken."""
 
     via: str
     status: int
@@ -75,8 +76,8 @@ def post(
 
 
 def promised(via: str, dataset: str, status: int, text: bytes) -> list[str | None] | None:
-    """What an answer says of each record: where it is, empty text if that is not told, `None` if it is not promised to be
-    anywhere."""
+    """What an answer says of each record: where it is, empty text if that is not told, `None` if it is not promised to
+    be anywhere."""
     if status != 200:
         return None
     answer = json.loads(text)

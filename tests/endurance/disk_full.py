@@ -1,20 +1,23 @@
-"""Disks that are full, read-only or damaged under `pinlake up`: it says so clearly, and loses nothing that it acknowledged.
+"""Disks that are full, read-only or damaged: `pinlake up` says so clearly, and loses nothing that it acknowledged.
 
     python tests/endurance/disk_full.py                     a minute or so
     python tests/endurance/disk_full.py --times 20          the long run
 
-Each case has small file systems of its own, in a mount namespace of its own (`unshare`): as root, or as anybody where user
-namespaces may mount. Where neither is allowed it says so and exits with 77. What each case shows:
+Each case has small file systems of its own, in a mount namespace of its own (`unshare`): as root, or as anybody where
+user namespaces may mount. Where neither is allowed it says so and exits with 77. What each case shows:
 
-| case | what happens, and what must come of it |
-|---|---|
-| `read_only_start` | `up` and `demo` on a read-only folder: a status that is not 0, and an error that names path and reason |
-| `full_start` | the first `up`, on a full disk: the same; with room again it starts |
-| `in_use` | a second `up` on the same state: the same; the first goes on |
-| `damaged` | a state file with damage of several kinds: the same, and not a byte of it changed; with the sound file it starts |
-| `freed_while_running` | the disk fills under load: answers are 200, or 429 or 503 with `Retry-After`, none later than 35 s; with room again, both ways in work without a restart |
-| `killed_while_full` | the disk fills under load, and the process is killed; no half-written object shows; with room again it starts |
-| `read_only_under_load` | the file system turns read-only under load, as one does whose disk has failed; the same answers; a process on the mended file system goes on |
+- `read_only_start`: `up` and `demo` on a read-only folder end with a status that is not 0 and an error that names
+  path and reason.
+- `full_start`: so does the first `up` on a full disk; with room again it starts.
+- `in_use`: so does a second `up` on the same state; the first goes on.
+- `damaged`: so does `up` on a state file with damage of several kinds, and not a byte of it is changed; with the
+  sound file it starts.
+- `freed_while_running`: the disk fills under load. Answers are 200, or 429 or 503 with `Retry-After`, none later
+  than 35 s; with room again, both ways in work without a restart.
+- `killed_while_full`: the disk fills under load, and the process is killed. No half-written object shows; with room
+  again it starts.
+- `read_only_under_load`: the file system turns read-only under load, as one does whose disk has failed. Answers are the
+  same; a process on the mended file system goes on.
 
 After the last three, every acknowledged record is in its table or in its quarantine, once, and nothing else is there
 (`ledger.py`). Needs `pip install -r tests/outside/requirements.txt`, and for the last one mkfs.ext4 and loop devices.
@@ -403,8 +406,10 @@ def main() -> int:
     for time_ in range(arguments.times):
         # Side by side: they wait for most of their time.
         with ThreadPoolExecutor(len(cases)) as pool:
-            runs = [pool.submit(run, case, arguments.binary.resolve(), folder / f"{case.__name__}-{time_}", seed + time_,
-                                tell) for case in cases]
+            runs = []
+            for case in cases:
+                place = folder / f"{case.__name__}-{time_}"
+                runs.append(pool.submit(run, case, arguments.binary.resolve(), place, seed + time_, tell))
             outcomes.update(done.result() for done in runs)
     print(", ".join(f"{times} {outcome}" for outcome, times in sorted(outcomes.items())))
     again = f"python tests/endurance/disk_full.py --seed {seed} --times {arguments.times}"

@@ -1,12 +1,12 @@
-"""Process death for real: `pinlake up` is killed with SIGKILL at random moments under load and started again, many times.
+"""Process death for real: `pinlake up` is killed with SIGKILL at random moments under load and started again.
 
     python tests/endurance/killed.py                        a minute or so
     python tests/endurance/killed.py --rounds 400           the long run, about half an hour
 
-Client threads post records to `/streams` and `/topics` all the while, sound ones and such as belong into the quarantine, and
-book what each answer promised. The process dies while it starts, under load alone, during the upkeep (`pinlake run
-maintain`), during the daily run (`pinlake run analytics`), and while it is about to stop by itself. After the last round all
-that is under way may arrive, and the tables are compared with the books by Python's `deltalake`:
+Client threads post records to `/streams` and `/topics` all the while, sound ones and such as belong into the
+quarantine, and book what each answer promised. The process dies while it starts, under load alone, during the upkeep
+(`pinlake run maintain`), during the daily run (`pinlake run analytics`), and while it is about to stop by itself. After
+the last round all that is under way may arrive, and the tables are compared with the books by Python's `deltalake`:
 
 - every acknowledged record is in its table or in its quarantine, whichever is right, and once;
 - a record of `/streams` has the very `_origin` (stream, shard, sequence number) that it was acknowledged with;

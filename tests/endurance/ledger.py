@@ -1,7 +1,8 @@
 """The books of a run: which records were made, which of them were acknowledged, and what the tables hold of each.
 
-Every record has an id of its own, in a field that the tables keep: `unique_id` of a pin, `country` of a geo, the name of a
-user. One in ten cannot be cleaned, for one of several reasons, and belongs into the quarantine; its payload has the id, too.
+Every record has an id of its own, in a field that the tables keep: `unique_id` of a pin, `country` of a geo, the name
+of a user. One in ten cannot be cleaned, for one of several reasons, and belongs into the quarantine; its payload has
+the id, too.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Ledger:
         self.__dict__.update(state, _lock=threading.Lock())
 
     def keep(self, records: list[Record], via: str, origins: list[str | None] | None, status: int | str) -> None:
-        """Books a request: `origins` has an entry per record, which is `None` where nothing was promised; for `/topics`, which
-        tells no place, it is empty text. No list at all promises nothing."""
+        """Books a request: `origins` has an entry per record, which is `None` where nothing was promised; for
+        `/topics`, which tells no place, it is empty text. No list at all promises nothing."""
         with self._lock:
             self.answers[f"{via} {status}"] += 1
             for record, origin in zip(records, origins or [None] * len(records), strict=True):
@@ -154,7 +155,8 @@ class Stored:
 
 
 def read(lake: Path) -> dict[str, list[Stored]]:
-    """All that is stored, by the records' ids, as Python's `deltalake` reads it. A row without an id is under its origin."""
+    """All that is stored, by the records' ids, as Python's `deltalake` reads it. A row without an id is under its
+    origin."""
     found: dict[str, list[Stored]] = {}
     for dataset in DATASETS:
         for place, column in (("table", ID_COLUMN[dataset]), ("quarantine", "payload")):
@@ -214,9 +216,9 @@ class Verdict:
 
 
 def compare(ledger: Ledger, found: dict[str, list[Stored]], sent_again: int = 0) -> Verdict:
-    """The promise: what was acknowledged is in its table or in its quarantine, once; nothing else is there but what was sent
-    without an answer, and that once at most; an origin is nobody else's. So many records at most, `sent_again`, may be there
-    more than once: a service that did not answer the edge may have stored what the edge then sent again."""
+    """The promise: what was acknowledged is in its table or in its quarantine, once; nothing else is there but what was
+    sent without an answer, and that once at most; an origin is nobody else's. So many records at most, `sent_again`,
+    may be there more than once: a service that did not answer the edge may have stored what it was sent again."""
     verdict = Verdict()
     missing, doubled, misplaced, moved, unsure_doubled = [], [], [], [], []
     for id_, entry in ledger.acknowledged.items():

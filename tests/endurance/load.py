@@ -3,21 +3,22 @@
     python tests/endurance/load.py                          a minute and a half
     python tests/endurance/load.py --minutes 5              the long run
 
-`pinlake up --aws-limits` takes what AWS takes: of each of two shards 1 MB/s and 1,000 records/s, of a delivery stream 1 MiB/s.
+`pinlake up --aws-limits` takes what AWS takes: of each of two shards 1 MB/s and 1,000 records/s, of a delivery stream 1
+MiB/s.
 
-Below: processes post at a steady rate to `/streams` (one record, and 500 at once) and to `/topics`, while 500 connections
-dribble their bodies in. Every answer is a 200 with no record refused; latencies are counted from the moment when a request
-was due, so that one slow answer shows in those that had to wait for it. The server's resident memory must not grow once it
-has warmed up.
+Below: processes post at a steady rate to `/streams` (one record, and 500 at once) and to `/topics`, while 500
+connections dribble their bodies in. Every answer is a 200 with no record refused; latencies are counted from the moment
+when a request was due, so that one slow answer shows in those that had to wait for it. The server's resident memory
+must not grow once it has warmed up.
 
-Above: 60 clients at once post records of nearly a megabyte to one shard, as many to one delivery stream, and 24 post 2 MB in
-500 records each to another shard. The edge tries for as long as it may, then answers 429 with `Retry-After`, or a 200 that
-names the records that were not taken. What was not acknowledged is not sent again.
+Above: 60 clients at once post records of nearly a megabyte to one shard, as many to one delivery stream, and 24 post 2
+MB in 500 records each to another shard. The edge tries for as long as it may, then answers 429 with `Retry-After`, or a
+200 that names the records that were not taken. What was not acknowledged is not sent again.
 
-After each, every acknowledged record is in its table or in its quarantine, once, and nothing else is there (`ledger.py`).
-A record may be there twice only if the log tells of a request of the edge that got no answer in time and was sent again,
-which is the one double that nothing downstream can know of.
-Needs `pip install -r tests/outside/requirements.txt`. Exits with 1, and says how to run it again, if anything is wrong.
+After each, every acknowledged record is in its table or in its quarantine, once, and nothing else is there
+(`ledger.py`). A record may be there twice only if the log tells of a request of the edge that got no answer in time and
+was sent again, which is the one double that nothing downstream can know of. Needs `pip install -r
+tests/outside/requirements.txt`. Exits with 1, and says how to run it again, if anything is wrong.
 """
 
 from __future__ import annotations
@@ -243,8 +244,9 @@ def below(pipeline: Pipeline, seed: int, seconds: float, first_day: str, growth:
         dribblers.end()
         memory.end()
     latencies(answers, seconds)
-    print(f"{len(ledger.acknowledged):,} records acknowledged in {seconds:.0f} s, {len(ledger.acknowledged) / seconds:,.0f}"
-          f" a second; the clients' processes used {processor:.1f} s of processor time")
+    records = len(ledger.acknowledged)
+    print(f"{records:,} records acknowledged in {seconds:.0f} s, {records / seconds:,.0f} a second; the clients' "
+          f"processes used {processor:.1f} s of processor time")
     quarters = " → ".join(f"{memory.quarter(number):.0f}" for number in range(4))
     print(f"resident memory by quarters of the time: {quarters} MiB, {memory.most / MIB:.0f} at most")
     print(f"slow connections: {dict(dribblers.statuses)}")
@@ -297,9 +299,9 @@ def settle(pipeline: Pipeline, ledger: Ledger, first_day: str) -> None:
     if verdict.wrong:
         raise Trouble("\n".join(verdict.wrong))
     if failed:
-        print(f"{failed} requests of the edge were not answered in time and sent again: {verdict.doubled} records are there "
-              f"twice, as the edge's at-least-once has it")
-    print(f"ok      {len(ledger.acknowledged):,} acknowledged records are stored once; of {len(ledger.unsure):,} others "
+        print(f"{failed} requests of the edge were not answered in time and sent again: {verdict.doubled} records are "
+              f"there twice, as the edge's at-least-once has it")
+    print(f"ok      {len(ledger.acknowledged):,} acknowledged records are stored; of {len(ledger.unsure):,} others "
           f"{verdict.unsure_but_stored}")
 
 
@@ -307,7 +309,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", type=Path, default=default_binary(), help="the command; default: the debug build")
     parser.add_argument("--minutes", type=float, default=1 / 3, help="how long the steady load goes on")
-    parser.add_argument("--growth", type=float, default=1.25, help="from the second quarter to the last, memory may grow so")
+    parser.add_argument("--growth", type=float, default=1.25, help="how memory may grow after warming up")
     parser.add_argument("--most-mib", type=int, default=1536, help="the most memory under overload")
     parser.add_argument("--only", choices=["below", "above"], help="one half")
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")

@@ -1,4 +1,5 @@
-"""A `pinlake up` of one's own: started on free ports, killed, stopped, and looked at from outside."""
+"""A `pinlake up` of one's own: started on free ports, killed, stopped, and looked at from outside.
+"""
 
 from __future__ import annotations
 

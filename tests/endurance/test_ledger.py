@@ -54,7 +54,7 @@ CASES = [
 # An answer, and what it promises of each record.
 ANSWERS = [
     ("record", 200, b'{"SequenceNumber":"7","ShardId":"s"}', ["kinesis/pinlake-pin/s/7"]),
-    ("records", 200, b'{"FailedRecordCount":1,"Records":[{"ErrorCode":"InternalFailure"},{"SequenceNumber":"7","ShardId":"s"}]}',
+    ("records", 200, b'{"Records":[{"ErrorCode":"InternalFailure"},{"SequenceNumber":"7","ShardId":"s"}]}',
      [None, "kinesis/pinlake-pin/s/7"]),
     ("topics", 200, b'{"offsets":[{"offset":1,"error_code":null},{"offset":null,"error_code":50003}]}', ["", None]),
     ("records", 429, b'{"FailedRecordCount":1,"Records":[{"ErrorCode":"x"}]}', None),
@@ -66,7 +66,8 @@ def main() -> int:
     wrong = []
     for case, found, word in CASES:
         verdict = compare(books(), found)
-        if (word is None) != (not verdict.wrong) or word is not None and not any(word in said for said in verdict.wrong):
+        is_noticed = not verdict.wrong if word is None else any(word in said for said in verdict.wrong)
+        if not is_noticed:
             wrong.append(f"{case}: {verdict.wrong}")
     twice = SOUND | {"sound": [table(STREAM + "1"), table(STREAM + "9")]}
     if compare(books(), twice, sent_again=1).wrong or not compare(books(), {}, sent_again=9).wrong:
