@@ -2,6 +2,9 @@
 //!
 //! A commit waits for the disk. While it does, other puts queue up; whoever gets the writer's lock next writes them all
 //! in one transaction. So a lone put is as quick as the disk, and many at once share its time.
+//!
+//! Which shard a record goes to is decided in that turn, so a put that meets a split or a merge on its way is written to
+//! a shard that is open then.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -15,13 +18,13 @@ use tokio::sync::oneshot;
 use super::{
     sequence::SequenceNumber,
     store::{RECORDS, SHARDS, Store, StoreError, encode},
-    stream::Stream,
+    stream::{Shard, Stream},
 };
 
 /// A record on its way in.
 #[derive(Clone, Debug)]
 pub(super) struct NewRecord {
-    pub(super) shard: u32,
+    pub(super) hash_key: u128,
     pub(super) partition_key: String,
     pub(super) data: Bytes,
 }
@@ -86,11 +89,11 @@ impl Store {
     /// Writes puts in one transaction; a put whose stream is gone is refused alone.
     fn write(&self, puts: &[Pending]) -> Result<Vec<Result<Vec<SequenceNumber>, StoreError>>, StoreError> {
         let transaction = self.database.begin_write()?;
-        let mut states: HashMap<(u64, u32), Turn<'_>> = HashMap::new();
+        let mut states: HashMap<(u64, u32), Turn> = HashMap::new();
         let mut written = Vec::with_capacity(puts.len());
         {
             let mut table = transaction.open_table(RECORDS)?;
-            let mut shards = transaction.open_table(SHARDS)?;
+            let mut ends = transaction.open_table(SHARDS)?;
             for Pending {
                 stream,
                 records,
@@ -100,16 +103,18 @@ impl Store {
             {
                 // Asked again under the writer's lock: the stream may have been deleted, or made anew, since.
                 if self.stream(&stream.name).is_ok_and(|current| current.id == stream.id) {
+                    let shards = stream.shards();
                     let mut numbers = Vec::with_capacity(records.len());
                     for record in records {
-                        let turn = match states.entry((stream.id, record.shard)) {
+                        let shard = shards.taking(record.hash_key);
+                        let turn = match states.entry((stream.id, shard.number)) {
                             Entry::Occupied(turn) => turn.into_mut(),
-                            Entry::Vacant(place) => place.insert(Turn::of(stream, record.shard, &shards)?),
+                            Entry::Vacant(place) => place.insert(Turn::of(shard, &ends)?),
                         };
                         let (index, arrived_ms) = turn.take(*now_ms);
                         let value = encode(arrived_ms, &record.partition_key, &record.data);
-                        table.insert((stream.id, record.shard, index), value.as_slice())?;
-                        numbers.push(stream.sequence_number(record.shard, index, arrived_ms));
+                        table.insert((stream.id, shard.number, index), value.as_slice())?;
+                        numbers.push(shard.sequence_number(index, arrived_ms));
                     }
                     written.push(Ok(numbers));
                 } else {
@@ -119,35 +124,31 @@ impl Store {
                 }
             }
             for (key, turn) in &states {
-                shards.insert(*key, (turn.next, turn.arrived_ms))?;
+                ends.insert(*key, (turn.next, turn.arrived_ms))?;
             }
         }
         transaction.commit()?;
-        for ((_, shard), turn) in states {
-            turn.stream.shards[shard as usize].advance(turn.next);
+        for turn in states.into_values() {
+            turn.shard.advance(turn.next, turn.arrived_ms);
         }
         Ok(written)
     }
 }
 
 /// What the next record of a shard gets.
-struct Turn<'a> {
-    stream: &'a Stream,
+struct Turn {
+    shard: Arc<Shard>,
     next: u64,
     arrived_ms: i64,
 }
 
-impl<'a> Turn<'a> {
+impl Turn {
     /// As the file has it, not as memory has: a commit that was answered with an error may be there all the same.
-    fn of(
-        stream: &'a Stream,
-        shard: u32,
-        shards: &impl ReadableTable<(u64, u32), (u64, i64)>,
-    ) -> Result<Self, StoreError> {
-        let state = shards.get((stream.id, shard))?;
-        let (next, arrived_ms) = state.map_or((0, stream.made_ms), |state| state.value());
+    fn of(shard: &Arc<Shard>, ends: &impl ReadableTable<(u64, u32), (u64, i64)>) -> Result<Self, StoreError> {
+        let end = ends.get((shard.stream, shard.number))?;
+        let (next, arrived_ms) = end.map_or((0, shard.state().last_arrival_ms), |end| end.value());
         Ok(Self {
-            stream,
+            shard: Arc::clone(shard),
             next,
             arrived_ms,
         })

@@ -3,7 +3,7 @@
 
 pub(super) use crate::protocol::ApiError;
 
-use super::store::StoreError;
+use super::{shard_id, shards::ReshardError, store::StoreError};
 
 impl ApiError {
     pub(super) fn expired_iterator(message: impl Into<String>) -> Self {
@@ -34,6 +34,7 @@ impl ApiError {
                 "ResourceInUseException",
                 format!("Stream {stream} under account {account} already exists."),
             ),
+            StoreError::Reshard { stream, source } => Self::not_resharded(&source, &stream, account),
             error @ (StoreError::Open { .. }
             | StoreError::Database(_)
             | StoreError::Corrupt { .. }
@@ -41,6 +42,46 @@ impl ApiError {
                 tracing::error!(error = &error as &dyn std::error::Error, "the stream store failed");
                 Self::internal("the stream store failed")
             }
+        }
+    }
+
+    fn not_resharded(error: &ReshardError, stream: &str, account: &str) -> Self {
+        let place = format!("in stream {stream} under account {account}");
+        match *error {
+            ReshardError::NoShard { shard } => Self::no_shard(&shard_id(shard), stream, account),
+            ReshardError::Closed { shard } => Self::invalid_argument(format!(
+                "Shard {} {place} has already been merged or split, and thus is not eligible for merging or splitting.",
+                shard_id(shard)
+            )),
+            ReshardError::NotAdjacent { first, second } => Self::invalid_argument(format!(
+                "Shards {} and {} {place} are not an adjacent pair of shards eligible for merging",
+                shard_id(first),
+                shard_id(second)
+            )),
+            ReshardError::HashKey {
+                shard,
+                hash_key,
+                start,
+                end,
+            } => Self::invalid_argument(format!(
+                "NewStartingHashKey {hash_key} used in SplitShard() on shard {} {place} is not both greater than one \
+                 plus the shard's StartingHashKey {start} and less than the shard's EndingHashKey {end}.",
+                shard_id(shard)
+            )),
+            ReshardError::TooFar { current, target } => {
+                let how = if target as usize > current {
+                    "up over double"
+                } else {
+                    "down below half"
+                };
+                let message = format!(
+                    "UpdateShardCount cannot scale {how} your current open shard count. Current open shard count: \
+                     {current}, Target shard count: {target}"
+                );
+                Self::client("LimitExceededException", message)
+            }
+            ReshardError::TooMany => Self::client("LimitExceededException", format!("Stream {stream}: {error}.")),
+            ReshardError::OnDemand => Self::client("ValidationException", format!("Stream {stream}: {error}.")),
         }
     }
 }

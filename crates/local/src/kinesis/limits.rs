@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::{
     error::ApiError,
-    hash::HashKeys,
+    hash,
     wire::{Entry, StreamRef},
 };
 use crate::protocol;
@@ -60,7 +60,7 @@ pub(super) fn check_record(entry: Entry, field: &str) -> Result<Checked, ApiErro
         ));
     }
     let hash_key = match entry.explicit_hash_key {
-        None => HashKeys::of(&partition_key),
+        None => hash::hash_key(&partition_key),
         Some(text) => explicit_hash_key(&text, field)?,
     };
     Ok(Checked {
@@ -71,21 +71,25 @@ pub(super) fn check_record(entry: Entry, field: &str) -> Result<Checked, ApiErro
 }
 
 fn explicit_hash_key(text: &str, field: &str) -> Result<u128, ApiError> {
-    let is_number =
-        text == "0" || (!text.is_empty() && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
-    if !is_number {
-        let field = format!("{field}explicitHashKey");
-        return Err(ApiError::constraint(
-            text,
-            &field,
-            "satisfy regular expression pattern: 0|([1-9]\\d{0,38})",
-        ));
-    }
-    u128::from_str(text).map_err(|_| {
+    hash_key(text, &format!("{field}explicitHashKey"))?.ok_or_else(|| {
         ApiError::invalid_argument(format!(
             "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was {text}"
         ))
     })
+}
+
+/// Reads a hash key; none if it is greater than all that there are.
+pub(super) fn hash_key(text: &str, field: &str) -> Result<Option<u128>, ApiError> {
+    let is_number =
+        text == "0" || (!text.is_empty() && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
+    if !is_number {
+        return Err(ApiError::constraint(
+            text,
+            field,
+            "satisfy regular expression pattern: 0|([1-9]\\d{0,38})",
+        ));
+    }
+    Ok(u128::from_str(text).ok())
 }
 
 /// Checks the number of records and their bytes together.

@@ -2,20 +2,24 @@
 //!
 //! ```text
 //! request ─► endpoint: X-Amz-Target ─► operations ─┬─ limits    what AWS would refuse
-//!                                                  ├─ hash      which shard
+//!                                                  ├─ hash      which hash key
+//!                                                  ├─ shards    which shard; splits and merges
 //!                                                  ├─ throttle  what a shard takes
-//!                                                  └─ store     append, read, trim (redb)
+//!                                                  └─ store     append, read, trim, reshard (redb)
 //! ```
 //!
 //! # Invariants
 //! - What was answered is stored, in the order of its sequence numbers, across restarts (`what_was_answered_survives`).
-//! - A record goes to the shard whose range its hash key is in (`a_hash_key_is_in_the_range_of_its_shard`).
+//! - A record goes to the one open shard whose range its hash key is in (`each_hash_key_has_one_open_shard`), also when
+//!   shards are split and merged meanwhile (`resharding_under_puts_loses_nothing`).
 //!
 //! # Limits
-//! Streams are active at once. Resharding, consumers with enhanced fan-out, tags and encryption do not exist here and
-//! are answered with `UnknownOperationException`.
+//! Streams are active at once, new ones and resharded ones, so an operation never finds one that is being changed. How
+//! often and how far a stream is resharded in a day is not limited. Consumers with enhanced fan-out, tags, encryption and
+//! changes of mode or retention do not exist here and are answered with `UnknownOperationException`.
 
 mod append;
+mod describing;
 mod endpoint;
 mod error;
 mod hash;
@@ -23,7 +27,9 @@ mod iterator;
 mod limits;
 mod operations;
 mod reading;
+mod reshard;
 mod sequence;
+mod shards;
 mod store;
 mod stream;
 mod throttle;
@@ -37,11 +43,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     sequence::{ParseSequenceNumberError, SequenceNumber},
+    shards::ReshardError,
     throttle::Throughput,
 };
 pub(crate) use self::{
     store::{Record, Store, StoreError},
-    stream::{Shard, Stream},
+    stream::{Shard, State, Stream},
 };
 use crate::{
     Credentials,
@@ -112,6 +119,14 @@ pub enum Error {
         /// Its name.
         stream: String,
     },
+    /// Shards cannot be split or merged so.
+    #[error("could not reshard stream `{stream}`")]
+    Reshard {
+        /// The stream's name.
+        stream: String,
+        /// What speaks against it.
+        source: ReshardError,
+    },
     /// The endpoint cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -121,6 +136,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoStream { stream } => Self::NoStream { stream },
+            StoreError::Reshard { stream, source } => Self::Reshard { stream, source },
             error => Self::Store(Box::new(error)),
         }
     }

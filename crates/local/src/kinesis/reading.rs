@@ -11,8 +11,8 @@ use super::{
     operations::{ENCRYPTION, shard_number},
     sequence::SequenceNumber,
     shard_id,
-    stream::Stream,
-    wire::{GetRecords, GetRecordsOutput, GetShardIterator, OutputRecord},
+    stream::{Shard, Stream},
+    wire::{ChildShard, GetRecords, GetRecordsOutput, GetShardIterator, OutputRecord},
 };
 use crate::protocol::{self, seconds, to_value};
 
@@ -28,7 +28,8 @@ impl Kinesis {
             .ok_or_else(|| ApiError::missing("shardIteratorType"))?;
         let shard = shard_number(&id)?;
         let stream = self.find(request.stream)?;
-        let Some(state) = stream.shards.get(shard as usize) else {
+        let shards = stream.shards();
+        let Some(shard) = shards.get(shard) else {
             return Err(ApiError::no_shard(&id, &stream.name, &self.options.account));
         };
         let number = || {
@@ -39,10 +40,10 @@ impl Kinesis {
             index_of(text, &stream, shard)
         };
         let next = match kind.as_str() {
-            "TRIM_HORIZON" => state.head(),
-            "LATEST" => state.tail(),
+            "TRIM_HORIZON" => shard.head(),
+            "LATEST" => shard.tail(),
             "AT_SEQUENCE_NUMBER" => number()?,
-            "AFTER_SEQUENCE_NUMBER" => number()? + 1,
+            "AFTER_SEQUENCE_NUMBER" => number()?.saturating_add(1),
             "AT_TIMESTAMP" => {
                 let since = request.timestamp.ok_or_else(|| {
                     ApiError::invalid_argument("Must specify timestamp parameter for iterator of type AT_TIMESTAMP.")
@@ -53,9 +54,8 @@ impl Kinesis {
                         format!("The timestampInMillis parameter cannot be greater than the current time: {since_ms}");
                     return Err(ApiError::invalid_argument(message));
                 }
-                let (store, stream) = (Arc::clone(&self.store), Arc::clone(&stream));
-                self.blocking(move || store.first_since(&stream, shard, since_ms))
-                    .await?
+                let (store, shard) = (Arc::clone(&self.store), Arc::clone(shard));
+                self.blocking(move || store.first_since(&shard, since_ms)).await?
             }
             _ => {
                 return Err(ApiError::constraint(
@@ -65,7 +65,9 @@ impl Kinesis {
                 ));
             }
         };
-        Ok(json!({ "ShardIterator": self.iterator(&stream, shard, next).to_token() }))
+        // Neither a number that was never given nor the one that a closed shard ended with leads beyond its records.
+        let next = next.min(shard.tail());
+        Ok(json!({ "ShardIterator": self.iterator(&stream, shard.number, next).to_token() }))
     }
 
     pub(super) async fn get_records(&self, request: GetRecords) -> Result<Value, ApiError> {
@@ -75,27 +77,25 @@ impl Kinesis {
         let limit = protocol::count(request.limit, "limit", MOST_RECORDS, MOST_RECORDS)?;
         let now_ms = self.now_ms();
         let iterator = ShardIterator::from_token(&token, now_ms)?;
-        let shard = iterator.shard;
         let stream = self.store.stream(&iterator.stream).map_err(|error| self.fail(error))?;
-        let state = stream
-            .shards
-            .get(shard as usize)
-            .filter(|_| stream.id == iterator.stream_id);
-        let Some(state) = state else {
+        let shards = stream.shards();
+        let shard = shards.get(iterator.shard).filter(|_| stream.id == iterator.stream_id);
+        let Some(shard) = shard else {
             return Err(ApiError::no_shard(
-                &shard_id(shard),
+                &shard_id(iterator.shard),
                 &stream.name,
                 &self.options.account,
             ));
         };
 
-        let from = iterator.next.max(state.head());
-        let (store, reading) = (Arc::clone(&self.store), Arc::clone(&stream));
+        let from = iterator.next.max(shard.head());
+        let (store, reading) = (Arc::clone(&self.store), Arc::clone(shard));
         let records = self
-            .blocking(move || store.read(&reading, shard, from, limit, MOST_BYTES))
+            .blocking(move || store.read(&reading, from, limit, MOST_BYTES))
             .await?;
         let next = records.last().map_or(from, |record| record.index + 1);
-        let is_behind = next < state.tail();
+        let state = shard.state();
+        let (is_behind, is_end) = (next < state.tail, state.ends_at(next));
         let millis_behind_latest = records
             .last()
             .filter(|_| is_behind)
@@ -109,8 +109,9 @@ impl Kinesis {
         });
         to_value(GetRecordsOutput {
             records: records.collect(),
-            next_shard_iterator: self.iterator(&stream, shard, next).to_token(),
+            next_shard_iterator: (!is_end).then(|| self.iterator(&stream, shard.number, next).to_token()),
             millis_behind_latest,
+            child_shards: if is_end { children(&stream, shard) } else { Vec::new() },
         })
     }
 
@@ -125,16 +126,28 @@ impl Kinesis {
     }
 }
 
+/// The shards in which the records of a closed one go on.
+fn children(stream: &Stream, parent: &Shard) -> Vec<ChildShard> {
+    // As they are now: they were there before the parent was closed.
+    let shards = stream.shards();
+    let children = shards.children(parent.number).map(|child| ChildShard {
+        shard_id: shard_id(child.number),
+        parent_shards: child.birth.parents.iter().map(|parent| shard_id(*parent)).collect(),
+        hash_key_range: (&child.birth.hash_keys).into(),
+    });
+    children.collect()
+}
+
 /// The index in a sequence number that this shard gave.
-fn index_of(text: &str, stream: &Stream, shard: u32) -> Result<u64, ApiError> {
-    let first = stream.first_sequence_number(shard);
+fn index_of(text: &str, stream: &Stream, shard: &Shard) -> Result<u64, ApiError> {
+    let first = shard.first_sequence_number();
     let number: Option<SequenceNumber> = text.parse().ok();
     match number {
-        Some(number) if number.made_s == first.made_s && number.shard == shard => Ok(number.index),
+        Some(number) if number.made_s == first.made_s && number.shard == first.shard => Ok(number.index),
         _ => Err(ApiError::invalid_argument(format!(
             "StartingSequenceNumber {text} used in GetShardIterator on shard {} in stream {} is invalid because it did \
              not come from this stream.",
-            shard_id(shard),
+            shard_id(shard.number),
             stream.name,
         ))),
     }

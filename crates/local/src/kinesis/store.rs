@@ -1,14 +1,18 @@
 //! Streams on disk: one redb file with streams, records and the positions of their readers.
 //!
 //! ```text
-//! streams      name                      → id, shards, when it was made, retention
+//! streams      name                      → id, how many shards it began with, when it was made, retention
 //! shards       (stream, shard)           → next index, last arrival
+//! children     (stream, shard)           → when it was made, parents, hash keys; of what came by a split or a merge
+//! closed       (stream, shard)           → when it was split or merged
 //! records      (stream, shard, index)    → arrival, partition key, data
 //! checkpoints  (reader, stream, shard)   → next index to read
 //! ```
 //!
 //! A record's index counts the records of its shard from 0 without a gap, so "how far behind" is a subtraction and a
 //! sequence number needs not be stored.
+//!
+//! There is one writer at a time (`writer`): puts, and what splits and merges, never see each other's work by half.
 //!
 //! # Invariants
 //! - A put that was answered is on disk (`what_was_answered_survives`), and one put is one transaction.
@@ -27,13 +31,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     append::Pending,
+    hash,
     sequence::SequenceNumber,
-    stream::{Shard, Stream},
+    shards::ReshardError,
+    stream::{Birth, Shard, State, Stream},
 };
 use crate::database::File;
 
 const STREAMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("streams");
 pub(super) const SHARDS: TableDefinition<'_, (u64, u32), (u64, i64)> = TableDefinition::new("shards");
+/// When it was made, the parent, the adjacent parent, the first and the last hash key.
+type Child = (i64, u32, Option<u32>, u128, u128);
+pub(super) const CHILDREN: TableDefinition<'_, (u64, u32), Child> = TableDefinition::new("children");
+pub(super) const CLOSED: TableDefinition<'_, (u64, u32), i64> = TableDefinition::new("closed");
 pub(super) const RECORDS: TableDefinition<'_, (u64, u32, u64), &[u8]> = TableDefinition::new("records");
 const CHECKPOINTS: TableDefinition<'_, (&str, u64, u32), u64> = TableDefinition::new("checkpoints");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
@@ -58,6 +68,8 @@ pub(crate) enum StoreError {
     NoStream { stream: String },
     #[error("stream `{stream}` exists already")]
     StreamExists { stream: String },
+    #[error("could not reshard stream `{stream}`")]
+    Reshard { stream: String, source: ReshardError },
     #[error("a {what} in the stream database cannot be read")]
     Corrupt { what: &'static str },
     #[error("the records could not be stored")]
@@ -75,6 +87,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 struct Description {
     id: u64,
     made_ms: i64,
+    /// How many it began with.
     shards: u32,
     retention_hours: u32,
     is_on_demand: bool,
@@ -101,6 +114,8 @@ impl Store {
         let transaction = database.begin_write()?;
         transaction.open_table(STREAMS)?;
         transaction.open_table(SHARDS)?;
+        transaction.open_table(CHILDREN)?;
+        transaction.open_table(CLOSED)?;
         transaction.open_table(RECORDS)?;
         transaction.open_table(CHECKPOINTS)?;
         transaction.open_table(COUNTERS)?;
@@ -179,15 +194,9 @@ impl Store {
             }
         }
         transaction.commit()?;
-        let shards = (0..shards).map(|_| Shard::new(0, 0)).collect();
-        let stream = Stream {
-            name: name.to_owned(),
-            id,
-            made_ms: now_ms,
-            retention_hours,
-            shards,
-            is_on_demand,
-        };
+        let shards = first_shards(shards, now_ms);
+        let shards = shards.map(|(number, birth)| Shard::empty(id, number, birth, now_ms));
+        let stream = Stream::new(name, id, now_ms, retention_hours, is_on_demand, shards.collect());
         streams.insert(name.to_owned(), Arc::new(stream));
         Ok(())
     }
@@ -208,6 +217,12 @@ impl Store {
             .open_table(SHARDS)?
             .retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
         transaction
+            .open_table(CHILDREN)?
+            .retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
+        transaction
+            .open_table(CLOSED)?
+            .retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
+        transaction
             .open_table(RECORDS)?
             .retain_in((id, 0, 0)..=(id, u32::MAX, u64::MAX), |_, _| false)?;
         transaction
@@ -221,8 +236,7 @@ impl Store {
     /// unless the first alone has more.
     pub(crate) fn read(
         &self,
-        stream: &Stream,
-        shard: u32,
+        shard: &Shard,
         from: u64,
         most_records: usize,
         most_bytes: usize,
@@ -231,7 +245,7 @@ impl Store {
         let table = transaction.open_table(RECORDS)?;
         let (mut records, mut bytes) = (Vec::new(), 0);
         for entry in table
-            .range((stream.id, shard, from)..=(stream.id, shard, u64::MAX))?
+            .range((shard.stream, shard.number, from)..=(shard.stream, shard.number, u64::MAX))?
             .take(most_records)
         {
             let (key, value) = entry?;
@@ -239,21 +253,20 @@ impl Store {
             if bytes > most_bytes && !records.is_empty() {
                 break;
             }
-            records.push(decode(stream, shard, key.value().2, value.value())?);
+            records.push(decode(shard, key.value().2, value.value())?);
         }
         Ok(records)
     }
 
     /// The index of the first record that arrived at or after a moment; the tail if there is none.
-    pub(super) fn first_since(&self, stream: &Stream, shard: u32, since_ms: i64) -> Result<u64, StoreError> {
+    pub(super) fn first_since(&self, shard: &Shard, since_ms: i64) -> Result<u64, StoreError> {
         let transaction = self.database.begin_read()?;
         let table = transaction.open_table(RECORDS)?;
-        let state = &stream.shards[shard as usize];
-        let (mut low, mut high) = (state.head(), state.tail());
+        let (mut low, mut high) = (shard.head(), shard.tail());
         // Arrivals grow with the index, so half of what is left can be ruled out each time.
         while low < high {
             let middle = low + (high - low) / 2;
-            let arrived = match table.get((stream.id, shard, middle))? {
+            let arrived = match table.get((shard.stream, shard.number, middle))? {
                 Some(value) => arrival_of(value.value())?,
                 // Trimmed away in the meantime.
                 None => i64::MIN,
@@ -272,13 +285,13 @@ impl Store {
         let mut removed = 0;
         for stream in self.streams() {
             let horizon = now_ms - i64::from(stream.retention_hours) * 3_600_000;
-            for (number, shard) in (0_u32..).zip(&stream.shards) {
-                let (head, keep) = (shard.head(), self.first_since(&stream, number, horizon)?);
+            for shard in stream.shards().iter() {
+                let (head, keep) = (shard.head(), self.first_since(shard, horizon)?);
                 if keep <= head {
                     continue;
                 }
                 let transaction = self.database.begin_write()?;
-                let doomed = (stream.id, number, 0)..(stream.id, number, keep);
+                let doomed = (stream.id, shard.number, 0)..(stream.id, shard.number, keep);
                 transaction.open_table(RECORDS)?.retain_in(doomed, |_, _| false)?;
                 transaction.commit()?;
                 shard.head.store(keep, Ordering::Release);
@@ -289,31 +302,47 @@ impl Store {
     }
 
     /// Where a reader goes on in a shard, if it has been there.
-    pub(crate) fn checkpoint(&self, reader: &str, stream: &Stream, shard: u32) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn checkpoint(&self, reader: &str, shard: &Shard) -> Result<Option<u64>, StoreError> {
         let table = self.database.begin_read()?.open_table(CHECKPOINTS)?;
-        Ok(table.get((reader, stream.id, shard))?.map(|next| next.value()))
+        let next = table.get((reader, shard.stream, shard.number))?;
+        Ok(next.map(|next| next.value()))
     }
 
-    /// Remembers where a reader goes on.
-    pub(crate) fn save_checkpoint(
+    /// Remembers where a reader goes on, in all of these shards or in none.
+    pub(crate) fn save_checkpoints<'a>(
         &self,
         reader: &str,
-        stream: &Stream,
-        shard: u32,
-        next: u64,
+        checkpoints: impl IntoIterator<Item = (&'a Shard, u64)>,
     ) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
-        transaction
-            .open_table(CHECKPOINTS)?
-            .insert((reader, stream.id, shard), next)?;
+        {
+            let mut table = transaction.open_table(CHECKPOINTS)?;
+            for (shard, next) in checkpoints {
+                table.insert((reader, shard.stream, shard.number), next)?;
+            }
+        }
         transaction.commit()?;
         Ok(())
     }
 }
 
+/// The shards that a stream begins with.
+fn first_shards(shards: u32, made_ms: i64) -> impl Iterator<Item = (u32, Birth)> {
+    (0..).zip(hash::divided(shards)).map(move |(number, hash_keys)| {
+        let birth = Birth {
+            made_ms,
+            parents: Vec::new(),
+            hash_keys,
+        };
+        (number, birth)
+    })
+}
+
 fn load(database: &File) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
     let transaction = database.begin_read()?;
     let states = transaction.open_table(SHARDS)?;
+    let children = transaction.open_table(CHILDREN)?;
+    let closed = transaction.open_table(CLOSED)?;
     let records = transaction.open_table(RECORDS)?;
     let mut streams = BTreeMap::new();
     for entry in transaction.open_table(STREAMS)?.iter()? {
@@ -327,26 +356,35 @@ fn load(database: &File) -> Result<BTreeMap<String, Arc<Stream>>, StoreError> {
             retention_hours,
             is_on_demand,
         } = description;
-        let mut loaded = Vec::new();
-        for shard in 0..shards {
-            let tail = states.get((id, shard))?.map_or(0, |state| state.value().0);
+        let mut births: Vec<_> = first_shards(shards, made_ms).collect();
+        for child in children.range((id, 0)..=(id, u32::MAX))? {
+            let (key, value) = child?;
+            let (made_ms, parent, adjacent, start, end) = value.value();
+            let birth = Birth {
+                made_ms,
+                parents: [parent].into_iter().chain(adjacent).collect(),
+                hash_keys: start..=end,
+            };
+            births.push((key.value().1, birth));
+        }
+        let mut loaded = Vec::with_capacity(births.len());
+        for (number, birth) in births {
+            let (tail, last_arrival_ms) = states.get((id, number))?.map_or((0, made_ms), |state| state.value());
             let oldest = records
-                .range((id, shard, 0)..=(id, shard, u64::MAX))?
+                .range((id, number, 0)..=(id, number, u64::MAX))?
                 .next()
                 .transpose()?;
             let head = oldest.map_or(tail, |(key, _)| key.value().2);
-            loaded.push(Shard::new(tail, head));
+            let state = State {
+                tail,
+                last_arrival_ms,
+                closed_ms: closed.get((id, number))?.map(|closed_ms| closed_ms.value()),
+            };
+            loaded.push(Shard::new(id, number, birth, state, head));
         }
-        let name = name.value().to_owned();
-        let stream = Stream {
-            name: name.clone(),
-            id,
-            made_ms,
-            retention_hours,
-            shards: loaded,
-            is_on_demand,
-        };
-        streams.insert(name, Arc::new(stream));
+        let name = name.value();
+        let stream = Stream::new(name, id, made_ms, retention_hours, is_on_demand, loaded);
+        streams.insert(name.to_owned(), Arc::new(stream));
     }
     Ok(streams)
 }
@@ -367,7 +405,7 @@ fn arrival_of(value: &[u8]) -> Result<i64, StoreError> {
     Ok(i64::from_be_bytes(*bytes))
 }
 
-fn decode(stream: &Stream, shard: u32, index: u64, value: &[u8]) -> Result<Record, StoreError> {
+fn decode(shard: &Shard, index: u64, value: &[u8]) -> Result<Record, StoreError> {
     let corrupt = StoreError::Corrupt { what: "record" };
     let arrived_ms = arrival_of(value)?;
     let Some((length, rest)) = value[8..].split_first_chunk() else {
@@ -381,7 +419,7 @@ fn decode(stream: &Stream, shard: u32, index: u64, value: &[u8]) -> Result<Recor
     };
     Ok(Record {
         index,
-        sequence_number: stream.sequence_number(shard, index, arrived_ms),
+        sequence_number: shard.sequence_number(index, arrived_ms),
         arrived_ms,
         partition_key: partition_key.to_owned(),
         data: Bytes::copy_from_slice(data),

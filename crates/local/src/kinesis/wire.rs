@@ -2,7 +2,7 @@
 //!
 //! Fields of requests are optional here whatever the API says, because a missing one has an error of its own.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,46 @@ pub(super) struct ListShards {
     pub(super) stream: StreamRef,
     pub(super) max_results: Option<i64>,
     pub(super) exclusive_start_shard_id: Option<String>,
+    pub(super) shard_filter: Option<ShardFilter>,
     pub(super) next_token: Option<String>,
+}
+
+/// Which shards a list is to have.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ShardFilter {
+    #[serde(rename = "Type")]
+    pub(super) kind: Option<String>,
+    pub(super) shard_id: Option<String>,
+    /// Seconds since 1970.
+    pub(super) timestamp: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SplitShard {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_to_split: Option<String>,
+    pub(super) new_starting_hash_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct MergeShards {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) shard_to_merge: Option<String>,
+    pub(super) adjacent_shard_to_merge: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UpdateShardCount {
+    #[serde(flatten)]
+    pub(super) stream: StreamRef,
+    pub(super) target_shard_count: Option<i64>,
+    pub(super) scaling_type: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,8 +178,20 @@ pub(super) enum PutResult {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct GetRecordsOutput {
     pub(super) records: Vec<OutputRecord>,
-    pub(super) next_shard_iterator: String,
+    /// None at the end of a closed shard.
+    pub(super) next_shard_iterator: Option<String>,
     pub(super) millis_behind_latest: i64,
+    /// Where the records go on after the end of a closed shard.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) child_shards: Vec<ChildShard>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ChildShard {
+    pub(super) shard_id: String,
+    pub(super) parent_shards: Vec<String>,
+    pub(super) hash_key_range: HashKeyRange,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,6 +209,10 @@ pub(super) struct OutputRecord {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ShardDescription {
     pub(super) shard_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent_shard_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) adjacent_parent_shard_id: Option<String>,
     pub(super) hash_key_range: HashKeyRange,
     pub(super) sequence_number_range: SequenceNumberRange,
 }
@@ -173,6 +228,18 @@ pub(super) struct HashKeyRange {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SequenceNumberRange {
     pub(super) starting_sequence_number: SequenceNumber,
+    /// None while the shard is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ending_sequence_number: Option<SequenceNumber>,
+}
+
+impl From<&RangeInclusive<u128>> for HashKeyRange {
+    fn from(hash_keys: &RangeInclusive<u128>) -> Self {
+        Self {
+            starting_hash_key: hash_keys.start().to_string(),
+            ending_hash_key: hash_keys.end().to_string(),
+        }
+    }
 }
 
 impl StreamRef {
@@ -191,7 +258,16 @@ macro_rules! about_a_stream {
         }
     )*};
 }
-about_a_stream!(OneStream, DescribeStream, PutRecord, PutRecords, GetShardIterator);
+about_a_stream!(
+    OneStream,
+    DescribeStream,
+    SplitShard,
+    MergeShards,
+    UpdateShardCount,
+    PutRecord,
+    PutRecords,
+    GetShardIterator
+);
 
 impl About for CreateStream {
     fn stream(&self) -> Option<Cow<'_, str>> {
@@ -207,7 +283,7 @@ impl About for ListStreams {
 
 impl About for ListShards {
     fn stream(&self) -> Option<Cow<'_, str>> {
-        let by_token = || self.next_token.as_deref()?.split_once('/').map(|(_, name)| name.into());
+        let by_token = || self.next_token.as_deref()?.split('/').nth(1).map(Cow::from);
         self.stream.named().or_else(by_token)
     }
 }

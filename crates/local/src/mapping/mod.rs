@@ -9,15 +9,18 @@
 //! ```
 //!
 //! Shards go on independently of each other; within a shard one batch is under way at a time (`ParallelizationFactor`
-//! 1, which per-shard watermarks need).
+//! 1, which per-shard watermarks need). A shard that came by a split or a merge waits until its parents are closed and
+//! all their records are settled.
 //!
 //! # Invariants
 //! - Every record is delivered at least once or is at the destination, if there is one (`nothing_is_lost`).
 //! - Records of a shard are delivered in order; a record comes again only with all that follow it in its batch
-//!   (`nothing_is_lost`).
+//!   (`nothing_is_lost`). So are those of a partition key, whatever is split and merged
+//!   (`resharding_keeps_the_order_of_each_key`).
 //! - The checkpoint never passes a record that is neither done nor at the destination (`a_restart_goes_on`).
 //! - Stopping lets the running invocation end, and counts it (`stopping_finishes_the_invocation`).
 
+mod crew;
 mod destination;
 mod event;
 mod outcome;
@@ -30,12 +33,12 @@ use std::sync::Arc;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::crew::Crew;
 pub use self::settings::{Backoff, Settings, Start};
-use self::{event::Source, worker::Worker};
 pub use crate::Destination;
 use crate::{
     Function,
-    kinesis::{self, Kinesis, SequenceNumber, Stream, shard_id},
+    kinesis::{self, Kinesis, SequenceNumber, Shard, Stream, shard_id},
 };
 
 /// Why a mapping cannot be started.
@@ -51,7 +54,8 @@ pub enum Error {
 pub struct Mapping {
     stream: Arc<Stream>,
     progress: watch::Receiver<Vec<Progress>>,
-    workers: JoinSet<()>,
+    /// The crew's one task, which ends with the mapping, also when that is dropped.
+    crew: JoinSet<()>,
 }
 
 /// How far a mapping is in one shard.
@@ -59,9 +63,20 @@ pub struct Mapping {
 struct Progress {
     /// The index of the next record to be settled.
     next: u64,
+    /// The shard is closed and all its records are settled.
+    is_done: bool,
     position: Option<SequenceNumber>,
     iterator_age_ms: Option<i64>,
     last_error: Option<String>,
+}
+
+impl Progress {
+    fn at(next: u64) -> Self {
+        Self {
+            next,
+            ..Self::default()
+        }
+    }
 }
 
 /// How far a mapping is in one shard, for people and for alarms.
@@ -73,6 +88,8 @@ pub struct ShardStatus {
     pub position: Option<SequenceNumber>,
     /// How many records are still to be settled.
     pub behind: u64,
+    /// Whether the shard is closed and all its records are settled, so that its children's turn has come.
+    pub is_done: bool,
     /// How old the last record of the last batch was when the function got it, in milliseconds: Lambda's `IteratorAge`.
     pub iterator_age_ms: Option<i64>,
     /// Why the last invocation failed; none if it did not.
@@ -101,58 +118,44 @@ impl Mapping {
                 .map_err(|error| kinesis::Error::Store(Box::new(error)))?
                 .map_err(kinesis::Error::from)?
         };
-        let progress = starts
-            .iter()
-            .map(|next| Progress {
-                next: *next,
-                ..Progress::default()
-            })
-            .collect();
-        let (progress, receiver) = watch::channel(progress);
-        let progress = Arc::new(progress);
-        let mut workers = JoinSet::new();
-        for (shard, next) in (0_u32..).zip(starts) {
-            let source = Source {
-                region: kinesis.region().to_owned(),
-                shard_id: shard_id(shard),
-                stream_arn: kinesis.stream_arn(&stream.name),
-                role_arn: kinesis.role_arn(&settings.function),
-            };
-            let worker = Worker {
-                kinesis: kinesis.clone(),
-                stream: Arc::clone(&stream),
-                shard,
-                source,
-                settings: Arc::clone(&settings),
-                function: Arc::clone(&function),
-                destination: destination.clone(),
-                progress: Arc::clone(&progress),
-                cancel: cancel.clone(),
-            };
-            workers.spawn(worker.run(next));
-        }
+        let (progress, receiver) = watch::channel(starts.into_iter().map(Progress::at).collect::<Vec<_>>());
         tracing::info!(
             mapping = settings.id,
             stream = stream.name,
-            shards = stream.shards.len(),
+            shards = receiver.borrow().len(),
             "started a mapping"
         );
+        let members = Crew {
+            kinesis: kinesis.clone(),
+            stream: Arc::clone(&stream),
+            settings,
+            function,
+            destination,
+            progress: Arc::new(progress),
+            cancel,
+        };
+        let mut crew = JoinSet::new();
+        crew.spawn(members.run());
         Ok(Self {
             stream,
             progress: receiver,
-            workers,
+            crew,
         })
     }
 
-    /// How far the mapping is, by shard.
+    /// How far the mapping is, by shard. Closed shards stay in the list.
     pub fn status(&self) -> Vec<ShardStatus> {
-        let progress = self.progress.borrow();
-        let status = (0_u32..).zip(progress.iter()).map(|(shard, progress)| ShardStatus {
-            shard_id: shard_id(shard),
-            position: progress.position,
-            behind: behind(&self.stream, shard, progress),
-            iterator_age_ms: progress.iterator_age_ms,
-            last_error: progress.last_error.clone(),
+        let (shards, progress) = (self.stream.shards(), self.progress.borrow());
+        let status = shards.iter().map(|shard| {
+            let progress = progress.get(shard.number as usize).cloned().unwrap_or_default();
+            ShardStatus {
+                shard_id: shard_id(shard.number),
+                behind: behind(shard, &progress),
+                position: progress.position,
+                is_done: progress.is_done,
+                iterator_age_ms: progress.iterator_age_ms,
+                last_error: progress.last_error,
+            }
         });
         status.collect()
     }
@@ -174,23 +177,25 @@ impl Mapping {
 
     /// Waits until the mapping has stopped, which it does when its token is cancelled.
     pub async fn stopped(mut self) {
-        while let Some(ended) = self.workers.join_next().await {
+        while let Some(ended) = self.crew.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, stream = self.stream.name, "a shard's worker ended badly");
+                tracing::error!(%error, stream = self.stream.name, "a mapping ended badly");
             }
         }
     }
 }
 
 fn total_behind(stream: &Stream, progress: &[Progress]) -> u64 {
-    (0_u32..)
-        .zip(progress)
-        .map(|(shard, progress)| behind(stream, shard, progress))
-        .sum()
+    let nothing = Progress::default();
+    let shards = stream.shards();
+    let behind = shards.iter().map(|shard| {
+        // A shard that has just been opened has no progress yet.
+        behind(shard, progress.get(shard.number as usize).unwrap_or(&nothing))
+    });
+    behind.sum()
 }
 
-fn behind(stream: &Stream, shard: u32, progress: &Progress) -> u64 {
-    let shard = &stream.shards[shard as usize];
+fn behind(shard: &Shard, progress: &Progress) -> u64 {
     // What has been trimmed away will never come.
     shard.tail().saturating_sub(progress.next.max(shard.head()))
 }

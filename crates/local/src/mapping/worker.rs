@@ -12,14 +12,13 @@ use super::{
 };
 use crate::{
     Destination, Function,
-    kinesis::{Kinesis, Record, Store, StoreError, Stream},
+    kinesis::{Kinesis, Record, Shard, State, Store, StoreError, Stream},
 };
 
 /// A worker and all that it works with.
 pub(super) struct Worker {
     pub(super) kinesis: Kinesis,
-    pub(super) stream: Arc<Stream>,
-    pub(super) shard: u32,
+    pub(super) shard: Arc<Shard>,
     pub(super) source: Source,
     pub(super) settings: Arc<Settings>,
     pub(super) function: Arc<dyn Function>,
@@ -31,46 +30,71 @@ pub(super) struct Worker {
 /// The mapping is being stopped: what is not settled is left for the next start.
 pub(super) struct Stopping;
 
-/// Where a mapping begins in each shard. A first start is remembered, so that one at `Latest` does not move.
+/// Where a mapping goes on in each shard. A first start is remembered, so that one at `Latest` does not move; a shard that
+/// was opened since then is read from its first record on, because that follows the last one of its parents.
 pub(super) fn starts(store: &Store, stream: &Stream, settings: &Settings) -> Result<Vec<u64>, StoreError> {
-    (0_u32..)
-        .zip(&stream.shards)
-        .map(|(shard, state)| {
-            if let Some(next) = store.checkpoint(&settings.id, stream, shard)? {
-                return Ok(next);
-            }
-            let next = match settings.start {
-                Start::TrimHorizon => state.head(),
-                Start::Latest => state.tail(),
-            };
-            store.save_checkpoint(&settings.id, stream, shard, next)?;
-            Ok(next)
-        })
-        .collect()
+    let shards = stream.shards();
+    let checkpoints = shards.iter().map(|shard| store.checkpoint(&settings.id, shard));
+    let checkpoints = checkpoints.collect::<Result<Vec<_>, _>>()?;
+    let is_first = checkpoints.iter().all(Option::is_none);
+    let begins = |shard: &Shard| match settings.start {
+        Start::Latest if is_first => shard.tail(),
+        Start::Latest | Start::TrimHorizon => shard.head(),
+    };
+    let starts = shards.iter().zip(checkpoints);
+    let starts: Vec<u64> = starts
+        .map(|(shard, next)| next.unwrap_or_else(|| begins(shard)))
+        .collect();
+    if is_first {
+        let checkpoints = shards.iter().map(|shard| &**shard).zip(starts.iter().copied());
+        store.save_checkpoints(&settings.id, checkpoints)?;
+    }
+    Ok(starts)
 }
 
 impl Worker {
-    /// Works until the mapping is stopped.
-    pub(super) async fn run(self, mut next: u64) {
-        loop {
-            let Ok(batch) = self.collect(next).await else { return };
-            let end = batch.last().map(|record| record.index + 1);
-            let settled = match end {
-                Some(_) => self.settle(batch).await,
-                // All that was to come has been trimmed away.
-                None => self.checkpoint(self.shard_state().head(), None).await,
-            };
-            match settled {
-                Ok(()) => next = end.unwrap_or(next).max(self.shard_state().head()),
-                Err(Stopping) => return,
-            }
+    /// Works until the shard has ended or the mapping is stopped.
+    pub(super) async fn run(self, next: u64) {
+        // What a stop leaves is for the next start.
+        if let Ok(()) = self.work(next).await {
+            self.report(|progress| progress.is_done = true);
         }
     }
 
-    /// Takes the next batch: as many records as fit, or as come within the window.
-    async fn collect(&self, next: u64) -> Result<Vec<Record>, Stopping> {
-        let mut tail = self.shard_state().subscribe();
-        self.or_stopping(reaches(&mut tail, next)).await?;
+    async fn work(&self, mut next: u64) -> Result<(), Stopping> {
+        self.parents_are_done().await?;
+        while let Some(batch) = self.collect(next).await? {
+            match batch.last().map(|record| record.index + 1) {
+                Some(end) => {
+                    self.settle(batch).await?;
+                    next = end;
+                }
+                // All that was to come has been trimmed away.
+                None => self.checkpoint(self.shard.head(), None).await?,
+            }
+            next = next.max(self.shard.head());
+        }
+        Ok(())
+    }
+
+    /// Waits until all records of the shards are settled whose hash keys this one took over.
+    async fn parents_are_done(&self) -> Result<(), Stopping> {
+        let mut progress = self.progress.subscribe();
+        let is_done = |progress: &Vec<Progress>| {
+            let mut parents = self.shard.parents().iter();
+            parents.all(|parent| progress.get(*parent as usize).is_some_and(|parent| parent.is_done))
+        };
+        // The sender lives as long as this worker.
+        self.or_stopping(async { drop(progress.wait_for(is_done).await) }).await
+    }
+
+    /// Takes the next batch: as many records as fit, or as come within the window. None at the end of a closed shard.
+    async fn collect(&self, next: u64) -> Result<Option<Vec<Record>>, Stopping> {
+        let mut state = self.shard.subscribe();
+        self.or_stopping(reaches(&mut state, next)).await?;
+        if self.shard.state().ends_at(next) {
+            return Ok(None);
+        }
         let deadline = Instant::now() + self.settings.batch_window;
         let (mut batch, mut bytes) = (Vec::new(), ENVELOPE_BYTES);
         loop {
@@ -79,35 +103,36 @@ impl Worker {
                 let more = self.source.record_bytes(&record);
                 // A record that is too big alone goes alone.
                 if bytes + more > MOST_EVENT_BYTES && !batch.is_empty() {
-                    return Ok(batch);
+                    return Ok(Some(batch));
                 }
                 bytes += more;
                 batch.push(record);
             }
             let end = batch.last().map_or(next, |record| record.index + 1);
-            if batch.len() >= self.settings.batch_size || batch.is_empty() || Instant::now() >= deadline {
-                return Ok(batch);
+            let is_full = batch.len() >= self.settings.batch_size;
+            if is_full || batch.is_empty() || self.shard.state().ends_at(end) || Instant::now() >= deadline {
+                return Ok(Some(batch));
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Err(Stopping),
                 () = tokio::time::sleep_until(deadline) => {}
-                () = reaches(&mut tail, end) => {}
+                () = reaches(&mut state, end) => {}
             }
         }
     }
 
     /// Reads records; tries again for as long as that fails.
     async fn read(&self, from: u64, most: usize) -> Result<Vec<Record>, Stopping> {
-        let (shard, settings) = (self.shard, Arc::clone(&self.settings));
+        let settings = Arc::clone(&self.settings);
         let most = most.min(settings.batch_size).max(1);
-        self.on_store(move |store, stream| store.read(stream, shard, from, most, MOST_EVENT_BYTES))
+        self.on_store(move |store, shard| store.read(shard, from, most, MOST_EVENT_BYTES))
             .await
     }
 
     /// Everything before `next` is settled: remembers it, and says so.
     pub(super) async fn checkpoint(&self, next: u64, last: Option<&Record>) -> Result<(), Stopping> {
-        let (shard, settings) = (self.shard, Arc::clone(&self.settings));
-        self.on_store(move |store, stream| store.save_checkpoint(&settings.id, stream, shard, next))
+        let settings = Arc::clone(&self.settings);
+        self.on_store(move |store, shard| store.save_checkpoints(&settings.id, [(shard, next)]))
             .await?;
         let position = last.map(|record| record.sequence_number);
         self.report(|progress| {
@@ -120,7 +145,7 @@ impl Worker {
     /// Changes what the mapping says about this shard.
     pub(super) fn report(&self, change: impl FnOnce(&mut Progress)) {
         self.progress
-            .send_modify(|progress| change(&mut progress[self.shard as usize]));
+            .send_modify(|progress| change(&mut progress[self.shard.number as usize]));
     }
 
     /// Waits for something, unless the mapping is stopped first.
@@ -134,12 +159,12 @@ impl Worker {
     /// Works on the store until it succeeds: a disk that is full now may not be so later.
     async fn on_store<T: Send + 'static>(
         &self,
-        work: impl Fn(&Store, &Stream) -> Result<T, StoreError> + Clone + Send + 'static,
+        work: impl Fn(&Store, &Shard) -> Result<T, StoreError> + Clone + Send + 'static,
     ) -> Result<T, Stopping> {
         let mut retry = 0;
         loop {
-            let (store, stream, work) = (Arc::clone(self.kinesis.store()), Arc::clone(&self.stream), work.clone());
-            match tokio::task::spawn_blocking(move || store.mending(|store| work(store, &stream))).await {
+            let (store, shard, work) = (Arc::clone(self.kinesis.store()), Arc::clone(&self.shard), work.clone());
+            match tokio::task::spawn_blocking(move || store.mending(|store| work(store, &shard))).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => {
                     let error = &error as &dyn std::error::Error;
@@ -153,14 +178,10 @@ impl Worker {
             retry += 1;
         }
     }
-
-    fn shard_state(&self) -> &crate::kinesis::Shard {
-        &self.stream.shards[self.shard as usize]
-    }
 }
 
-/// Waits until a shard has a record of this index.
-async fn reaches(tail: &mut watch::Receiver<u64>, index: u64) {
-    // The sender lives as long as the stream, which the worker holds.
-    let _ = tail.wait_for(|tail| *tail > index).await;
+/// Waits until a shard has a record of this index, or will never have one.
+async fn reaches(state: &mut watch::Receiver<State>, index: u64) {
+    // The sender lives as long as the shard, which the worker holds.
+    let _ = state.wait_for(|state| state.tail > index || state.ends_at(index)).await;
 }

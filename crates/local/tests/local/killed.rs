@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_kinesis::{primitives::Blob, types::ShardIteratorType};
+use aws_sdk_kinesis::{
+    primitives::Blob,
+    types::{ShardFilter, ShardFilterType, ShardIteratorType},
+};
 use bytes::Bytes;
 use pinlake_local::{
     Destination,
@@ -89,6 +92,41 @@ fn spawn(folder: &Path) -> (Child, [String; 3]) {
     panic!("the child served nothing and ended with {ended}");
 }
 
+/// Splits a stream's one shard and merges the two again, until there is no answer any more. Returns how many there were.
+async fn split_and_merge(kinesis: aws_sdk_kinesis::Client) -> usize {
+    for step in 0.. {
+        let open = ShardFilter::builder()
+            .r#type(ShardFilterType::AtLatest)
+            .build()
+            .unwrap();
+        let listed = kinesis
+            .list_shards()
+            .stream_name(STREAM)
+            .shard_filter(open)
+            .send()
+            .await;
+        let Ok(listed) = listed else { return step };
+        let is_answered = match listed.shards() {
+            [one] => {
+                let split = kinesis.split_shard().stream_name(STREAM).shard_to_split(one.shard_id());
+                let split = split.new_starting_hash_key((1_u128 << 127).to_string());
+                split.send().await.is_ok()
+            }
+            // The one with the lower hash keys was opened first.
+            [first, second] => {
+                let merge = kinesis.merge_shards().stream_name(STREAM);
+                let merge = merge.shard_to_merge(first.shard_id());
+                merge.adjacent_shard_to_merge(second.shard_id()).send().await.is_ok()
+            }
+            open => panic!("{open:?}"),
+        };
+        if !is_answered {
+            return step;
+        }
+    }
+    unreachable!("it is killed before")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_outlives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,6 +175,7 @@ async fn what_was_answered_outlives_a_kill() {
             (objects, numbers, lines)
         });
     }
+    let resharder = tokio::spawn(split_and_merge(kinesis_client(&kinesis_url)));
     tokio::time::sleep(Duration::from_millis(700)).await;
     child.kill().unwrap();
     child.wait().unwrap();
@@ -147,6 +186,8 @@ async fn what_was_answered_outlives_a_kill() {
         lines.extend(sent);
     }
     assert!(!objects.is_empty() && !numbers.is_empty() && !lines.is_empty());
+    let resharded = resharder.await.unwrap();
+    assert!(resharded > 1);
 
     let cancel = CancellationToken::new();
     let s3_url = serve_s3(&folder.path().join("s3"), &cancel).await.url();
@@ -172,26 +213,22 @@ async fn what_was_answered_outlives_a_kill() {
     }
 
     let streams = Streams::open(folder.path(), Options::default()).await;
-    let get = streams
-        .client
-        .get_shard_iterator()
-        .stream_name(STREAM)
-        .shard_id("shardId-000000000000");
-    let iterator = get
-        .shard_iterator_type(ShardIteratorType::TrimHorizon)
-        .send()
-        .await
-        .unwrap()
-        .shard_iterator
-        .unwrap();
-    let records = streams
-        .client
-        .get_records()
-        .shard_iterator(iterator)
-        .send()
-        .await
-        .unwrap()
-        .records;
+    let (mut records, mut open) = (Vec::new(), 0);
+    let listed = streams.client.list_shards().stream_name(STREAM).send().await.unwrap();
+    for shard in listed.shards() {
+        let get = streams.client.get_shard_iterator().stream_name(STREAM);
+        let get = get
+            .shard_id(shard.shard_id())
+            .shard_iterator_type(ShardIteratorType::TrimHorizon);
+        let iterator = get.send().await.unwrap().shard_iterator.unwrap();
+        let get = streams.client.get_records().shard_iterator(iterator);
+        records.extend(get.send().await.unwrap().records);
+        let numbers = shard.sequence_number_range().unwrap();
+        open += usize::from(numbers.ending_sequence_number().is_none());
+    }
+    // Each step of the resharder opens two shards or one; the last may have been cut off before its answer.
+    assert!((1..=2).contains(&open), "{open} open shards");
+    assert!(listed.shards().len() > resharded, "{resharded} steps were answered");
     for number in numbers {
         assert!(
             records.iter().any(|record| record.sequence_number() == number),

@@ -2,6 +2,7 @@
 
 mod limits;
 mod records;
+mod resharding;
 mod streams;
 
 use std::{

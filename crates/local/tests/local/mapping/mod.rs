@@ -2,6 +2,7 @@
 
 mod batches;
 mod failures;
+mod resharding;
 mod restarts;
 mod schedules;
 
