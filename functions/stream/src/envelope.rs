@@ -194,7 +194,7 @@ fn kafka<'a>(partitions: BTreeMap<Cow<'a, str>, Vec<KafkaRecord<'a>>>) -> Result
     for record in partitions.into_values().flatten() {
         let decoded = Record {
             number: record.offset.into(),
-            arrived_at: record.timestamp.saturating_mul(1000),
+            arrived_at: within(record.timestamp.saturating_mul(1000)),
             data: record.value,
         };
         push(
@@ -227,7 +227,16 @@ fn stream_name(arn: &str) -> Option<&str> {
 
 /// A double holds the microseconds of this century exactly; casts saturate.
 fn micros(seconds: f64) -> i64 {
-    (seconds * 1e6).round() as i64
+    within((seconds * 1e6).round() as i64)
+}
+
+/// The nearest time in the years 1 to 9999, which every reader of the tables can show. Kafka's timestamps are whatever a
+/// producer says, microseconds for milliseconds for one; taken at its word, the day of such a record would make the table
+/// unreadable.
+fn within(micros: i64) -> i64 {
+    const FIRST: i64 = -62_135_596_800_000_000;
+    const LAST: i64 = 253_402_300_799_999_999;
+    micros.clamp(FIRST, LAST)
 }
 
 #[cfg(test)]
@@ -254,6 +263,29 @@ mod tests {
             })
         });
         json!({"Records": records.collect::<Vec<_>>()}).to_string()
+    }
+
+    #[test]
+    fn an_arrival_is_a_time_that_can_be_shown() {
+        let day = |micros| {
+            chrono::DateTime::from_timestamp_micros(micros)
+                .unwrap()
+                .date_naive()
+                .to_string()
+        };
+        // Now, in microseconds and in seconds where milliseconds are asked for; unknown; nonsense.
+        for (millis, expected) in [
+            (1_545_084_650_987_000, "9999-12-31"),
+            (1_545_084_650, "1970-01-18"),
+            (-1, "1969-12-31"),
+            (i64::MAX, "9999-12-31"),
+            (i64::MIN, "0001-01-01"),
+        ] {
+            assert_eq!(day(within(i64::saturating_mul(millis, 1000))), expected, "{millis}");
+        }
+        for (seconds, expected) in [(1e300, "9999-12-31"), (-1e300, "0001-01-01"), (f64::NAN, "1970-01-01")] {
+            assert_eq!(day(micros(seconds)), expected, "{seconds}");
+        }
     }
 
     fn payload(record: &Record<'_>) -> Vec<u8> {
