@@ -72,12 +72,28 @@ pub(crate) struct Error {
 )]
 pub(crate) struct ProduceRequest {
     /// 1 to 10,000 records.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 10_000)]
     records: Vec<ProduceRecord>,
     /// Ignored.
-    key_schema_id: Option<i32>,
+    key_schema_id: Option<serde_json::Value>,
     /// Ignored.
-    value_schema_id: Option<i32>,
+    value_schema_id: Option<serde_json::Value>,
+}
+
+/// A produce request in the binary format.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the shape for the OpenAPI document; bodies are read field by field, see `json`"
+)]
+pub(crate) struct BinaryProduceRequest {
+    /// 1 to 10,000 records.
+    #[schema(min_items = 1, max_items = 10_000)]
+    records: Vec<BinaryProduceRecord>,
+    /// Ignored.
+    key_schema_id: Option<serde_json::Value>,
+    /// Ignored.
+    value_schema_id: Option<serde_json::Value>,
 }
 
 /// One record to produce.
@@ -87,13 +103,36 @@ pub(crate) struct ProduceRequest {
     reason = "the shape for the OpenAPI document; bodies are read field by field, see `json`"
 )]
 pub(crate) struct ProduceRecord {
-    /// Taken and not kept: JSON, or base64 text in the binary format.
+    /// Taken and not kept.
     key: Option<serde_json::Value>,
-    /// The row: a JSON object, or base64 text in the binary format. It becomes one line of a raw object, so line breaks
-    /// between the tokens of its JSON become blanks.
+    /// The row: a JSON object. It becomes one line of a raw object, so line breaks between the tokens of its JSON become
+    /// blanks. A record without one has its entry in the answer say so.
     #[schema(example = json!({"index": 7528, "category": "travel"}))]
-    value: serde_json::Value,
+    value: Option<serde_json::Value>,
     /// Taken and ignored: there is one.
+    #[schema(minimum = 0, maximum = 2_147_483_647)]
+    partition: Option<i32>,
+}
+
+/// One record to produce in the binary format.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the shape for the OpenAPI document; bodies are read field by field, see `json`"
+)]
+pub(crate) struct BinaryProduceRecord {
+    /// Taken and not kept: base64 text.
+    #[schema(
+        example = "aw==",
+        pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
+    key: Option<String>,
+    /// The row: the base64 text of a JSON object. A record without one, or with one that is something else, has its entry
+    /// in the answer say so.
+    #[schema(example = "eyJpbmRleCI6NzUyOH0=")]
+    value: Option<serde_json::Value>,
+    /// Taken and ignored: there is one.
+    #[schema(minimum = 0, maximum = 2_147_483_647)]
     partition: Option<i32>,
 }
 

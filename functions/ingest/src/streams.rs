@@ -18,7 +18,9 @@ use crate::{
     refusal::Refusal,
     voice::AwsError,
 };
-use wire::{PutRecordAnswer, PutRecordRequest, PutRecordsAnswer, PutRecordsRequest, StreamAnswer, StreamList};
+use wire::{
+    PutRecordAnswer, PutRecordRequest, PutRecordsAnswer, PutRecordsRequest, RecordLines, StreamAnswer, StreamList,
+};
 
 /// Put one record into a stream.
 #[utoipa::path(
@@ -83,7 +85,7 @@ pub(crate) async fn put_record(
         content(
             (PutRecordsRequest = "application/json"),
             (PutRecordsRequest = "application/x-amz-json-1.1"),
-            (String = "application/x-ndjson", example = "{\"ind\":1,\"age\":20}\n{\"ind\":2,\"age\":21}\n"),
+            (RecordLines = "application/x-ndjson"),
         )
     ),
     responses(

@@ -16,7 +16,7 @@ use crate::{
     deadline::Deadline,
     intake::{self, Incoming, Placement, hash_key, is_partition_key},
     json::{Field, Fields, compact},
-    kafka::{self, Format, MEDIA_TYPE, ProduceAnswer, ProduceRequest, Topic},
+    kafka::{self, BinaryProduceRequest, Format, MEDIA_TYPE, ProduceAnswer, ProduceRequest, Topic},
     refusal::Refusal,
 };
 
@@ -33,7 +33,7 @@ use crate::{
         description = "May be gzip (`Content-Encoding: gzip`). In the binary format values are base64 text.",
         content(
             (ProduceRequest = "application/vnd.kafka.json.v2+json"),
-            (ProduceRequest = "application/vnd.kafka.binary.v2+json"),
+            (BinaryProduceRequest = "application/vnd.kafka.binary.v2+json"),
             (ProduceRequest = "application/vnd.kafka.v2+json"),
             (ProduceRequest = "application/json"),
         )
@@ -150,9 +150,9 @@ fn read(app: &App, payload: &Payload) -> Result<Vec<Incoming>, Refusal> {
 fn read_record(format: Format, body: &Bytes, record: &Field<'_>) -> Result<Incoming, Refusal> {
     let fields = Fields::of(record)?;
     if let Some(partition) = fields.get(&["partition"])?
-        && partition.raw().parse::<u32>().is_err()
+        && !is_partition(partition.raw())
     {
-        return Err(partition.must("be a whole number"));
+        return Err(partition.must("be a whole number below 2^31"));
     }
     let key = fields.get(&["key"])?;
     let value = fields.get_any(&["value"])?;
@@ -176,6 +176,12 @@ fn read_record(format: Format, body: &Bytes, record: &Field<'_>) -> Result<Incom
             explicit_hash_key: None,
         },
     })
+}
+
+/// Whether a JSON value is a number that a partition can have. `1.0` is one: JSON has no other numbers than these.
+fn is_partition(raw: &str) -> bool {
+    let number = raw.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+    number.is_some_and(|number| (0.0..=f64::from(i32::MAX)).contains(&number))
 }
 
 /// The record's key as a partition key: as it is if it can be, else its hash, which keeps equal keys together just as

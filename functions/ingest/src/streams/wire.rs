@@ -31,6 +31,7 @@ pub(crate) struct PutRecordRequest {
     #[schema(example = "partition-1", min_length = 1, max_length = 256)]
     partition_key: Option<String>,
     /// A decimal number below 2^128 that chooses the shard in the key's place.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,38})$")]
     explicit_hash_key: Option<String>,
 }
 
@@ -45,6 +46,15 @@ pub(crate) struct PutRecordsRequest {
     #[schema(min_items = 1, max_items = 500)]
     records: Vec<PutRecordsRequestRecord>,
 }
+
+/// Records to put, one a line; at least one line is not blank.
+#[derive(ToSchema)]
+#[schema(
+    pattern = "[^ \\t\\n\\f\\r]",
+    example = "{\"ind\":1,\"age\":20}\n{\"ind\":2,\"age\":21}\n"
+)]
+#[expect(dead_code, reason = "the shape for the OpenAPI document; lines are read one by one")]
+pub(crate) struct RecordLines(String);
 
 /// One of many records to put.
 #[derive(ToSchema)]
@@ -61,6 +71,7 @@ pub(crate) struct PutRecordsRequestRecord {
     #[schema(min_length = 1, max_length = 256)]
     partition_key: Option<String>,
     /// A decimal number below 2^128 that chooses the shard in the key's place.
+    #[schema(pattern = "^(0|[1-9][0-9]{0,38})$")]
     explicit_hash_key: Option<String>,
 }
 
