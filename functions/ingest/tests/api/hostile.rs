@@ -1,6 +1,6 @@
 //! Whatever a client sends, it gets an answer that is no 500, and the next client is served.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use proptest::{
     prelude::*,
@@ -194,4 +194,134 @@ async fn a_body_that_breaks_off_harms_nobody() {
         .await;
     assert_eq!(status, 200);
     assert_eq!(api.far_end.payloads(), [r#"{"ind":1}"#]);
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A body that is taken, and has so many bytes.
+fn padded(bytes: usize) -> Vec<u8> {
+    let row = br#"{"Data":{"ind":1}}"#;
+    [&b" ".repeat(bytes - row.len())[..], row].concat()
+}
+
+async fn status(api: &Api, path: &str, media_type: &str, encoding: &str, body: Vec<u8>) -> u16 {
+    let request = api.http.put(format!("{}{path}", api.url)).body(body);
+    let request = request
+        .header("content-type", media_type)
+        .header("content-encoding", encoding);
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// What is at a limit is taken, and what is one beyond it is not, with the limits that are deployed.
+#[tokio::test]
+async fn limits_hold_to_the_byte() {
+    let api = Api::start().await;
+    let Bounds {
+        body_bytes,
+        decompressed_bytes,
+        records,
+        batch_records,
+        record_bytes,
+        ..
+    } = Bounds::default();
+    for (beyond, expected) in [(0, 200), (1, 413)] {
+        let plain = padded(body_bytes + beyond);
+        assert_eq!(
+            status(&api, "/streams/user/record", "", "identity", plain).await,
+            expected
+        );
+
+        let text = padded(decompressed_bytes + beyond);
+        let packed = gzip(&text);
+        assert_eq!(status(&api, "/streams/user/record", "", "gzip", packed).await, expected);
+        // A limit of each member would be none of all of them.
+        let members = text.chunks(1 << 20).flat_map(gzip).collect();
+        assert_eq!(
+            status(&api, "/streams/user/record", "", "gzip", members).await,
+            expected
+        );
+
+        let list = vec![r#"{"data":{"ind":1}}"#; records + beyond].join(",");
+        let list = format!("{{\"records\":[{list}]}}").into_bytes();
+        assert_eq!(
+            status(&api, "/streams/user/records", "", "identity", list).await,
+            expected
+        );
+        let lines = b"{\"ind\":1}\n".repeat(batch_records + beyond);
+        let answer = status(&api, "/streams/user/records", "application/x-ndjson", "identity", lines).await;
+        assert_eq!(answer, expected);
+
+        let frame = r#"{"ind":1,"x":""}"#.len();
+        // The partition key is the row's own, `1`.
+        let row = format!(
+            r#"{{"Data":{{"ind":1,"x":"{}"}}}}"#,
+            "x".repeat(record_bytes + beyond - 1 - frame)
+        );
+        assert_eq!(
+            status(&api, "/streams/user/record", "", "identity", row.into_bytes()).await,
+            expected
+        );
+    }
+    // The record itself is the first level.
+    for (levels, expected) in [(31, 200), (32, 422)] {
+        let row = format!(
+            r#"{{"Data":{{"ind":1,"x":{}{}}}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        );
+        assert_eq!(
+            status(&api, "/streams/user/record", "", "identity", row.into_bytes()).await,
+            expected
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_gzip_is_unpacked_and_only_once() {
+    let api = Api::start().await;
+    let packed = gzip(&padded(100));
+    for (encoding, body, expected) in [
+        ("gzip", packed.clone(), 200),
+        ("X-GZIP", packed.clone(), 200),
+        ("gzip", gzip(&packed), 400),
+        ("gzip, gzip", gzip(&packed), 415),
+        ("identity, gzip", packed.clone(), 415),
+        ("deflate", packed.clone(), 415),
+        ("br", packed.clone(), 415),
+        ("zstd", packed.clone(), 415),
+        ("gzip", packed[..packed.len() - 1].to_vec(), 400),
+        ("gzip", [&packed[..], b"x"].concat(), 400),
+    ] {
+        let found = status(&api, "/streams/user/record", "application/json", encoding, body).await;
+        assert_eq!(found, expected, "{encoding}");
+    }
+    assert_eq!(api.far_end.payloads().len(), 2);
+}
+
+/// What the Kinesis Producer Library packs into one record is refused whole; unjudged, it goes on as it came.
+#[tokio::test]
+async fn a_packed_record_does_not_come_apart() {
+    let packed = [
+        &b"\xf3\x89\x9a\xc2\x0a\x01k\x1a\x0d\x08\x00\x1a\x09{\"ind\":1}"[..],
+        &[7; 16],
+    ]
+    .concat();
+    let body = json!({"Data": base64_simd::STANDARD.encode_to_string(&packed), "PartitionKey": "k"});
+    let judging = Api::start().await;
+    let (status, answer) = judging.json("PUT", "/streams/user/record", &body).await;
+    assert_eq!((status, &answer["reason"]), (422, &json!("is not UTF-8 at byte 0")));
+    assert!(judging.far_end.stored().is_empty());
+
+    let settings = Settings {
+        validation: false,
+        ..Settings::default()
+    };
+    let passing = Api::with(settings).await;
+    assert_eq!(passing.json("PUT", "/streams/user/record", &body).await.0, 200);
+    let stored: Vec<_> = passing.far_end.stored().into_iter().map(|put| put.data).collect();
+    assert_eq!(stored, [packed]);
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod cases;
+mod far_end;
 mod faults;
 mod hostile;
 mod lambda;
