@@ -19,6 +19,11 @@ mod lines;
 mod objects;
 mod portion;
 mod reading;
+/// What must hold for any raw object; fuzzing tries it too.
+#[allow(unreachable_pub)]
+#[cfg(test)]
+#[path = "../../../fuzz/src/raw_objects.rs"]
+mod raw_objects;
 
 use std::sync::Arc;
 
@@ -298,5 +303,23 @@ impl Run {
         self.quarantine.write(&cleaned.rejected).await?;
         self.table.write(&cleaned.rows).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// See `fuzz/README.md`.
+    #[test]
+    fn what_fuzzing_kept_is_read_as_it_should_be() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/regressions/raw_objects");
+        let mut count = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            let input = std::fs::read(&file).unwrap();
+            let holds = std::panic::catch_unwind(|| super::raw_objects::check(&input)).is_ok();
+            assert!(holds, "{} does not hold: see above", file.display());
+            count += 1;
+        }
+        assert!(count > 0, "there is no input in {folder}");
     }
 }

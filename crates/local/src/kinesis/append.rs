@@ -188,12 +188,13 @@ mod tests {
         transaction.commit().unwrap();
 
         let second = NewRecord {
-            shard: 0,
+            hash_key: 0,
             partition_key: "k".into(),
             data: Bytes::from_static(b"second"),
         };
         store.append(Arc::clone(&stream), vec![second], 3).await.unwrap();
-        let kept = store.read(&stream, 0, 0, 10, 1000).unwrap();
+        let shard = Arc::clone(stream.shards().get(0).unwrap());
+        let kept = store.read(&shard, 0, 10, 1000).unwrap();
         let kept: Vec<_> = kept
             .iter()
             .map(|record| (record.index, record.arrived_ms, &record.data[..]))
