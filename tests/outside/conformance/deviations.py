@@ -114,12 +114,6 @@ OURS_KINESIS = {
     "a_token_stands_alone": Deviation(
         "was not refused", "the token decides; a client that follows the rule sees no difference"
     ),
-    "no_signature": Deviation(
-        "answered with 200", "it is on loopback, and says in `protocol.rs` that it does not look"
-    ),
-    "a_wrong_signature": Deviation(
-        "was not refused", "it is on loopback, and says in `protocol.rs` that it does not look"
-    ),
     "from_the_first_number": Deviation(
         "AFTER_SEQUENCE_NUMBER",
         "the first record has the shard's own first number; nothing here starts after that number",
