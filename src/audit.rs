@@ -44,9 +44,9 @@ use pinlake_dataset::{Catalog, DatasetName, Definition};
 pub use self::{
     compare::{Order, audit},
     findings::{Doubled, Findings, GivenUp},
-    given_up::{Discarded, find as given_up},
 };
 pub(crate) use given_up::{InvocationRecord, folder as given_up_folder};
+pub use given_up::{Kept, KeptRecord, find as find_given_up};
 
 use crate::{
     client::Via,
@@ -137,7 +137,7 @@ impl Audit {
         let audits = async {
             let given_up = match by_streams {
                 true => given_up::find(&lake).await?,
-                false => given_up::Discarded::new(),
+                false => given_up::Kept::new(),
             };
             let mut all = Vec::new();
             for definition in definitions {

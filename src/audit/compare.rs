@@ -1,6 +1,11 @@
 //! The audit of one dataset: everything that was delivered against everything that is stored.
 
-use std::{collections::HashMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use aws_sdk_kinesis::Client;
@@ -10,7 +15,7 @@ use pinlake_lake::{Lake, SequenceNumber, Source};
 
 use super::{
     findings::{self, Doubled, Findings},
-    given_up::Discarded,
+    given_up::Kept,
     raw,
     stream::Stream,
     window::{Due, Seen, Tables, Window},
@@ -28,7 +33,7 @@ pub struct Order<'a> {
     /// Its stream, and who reads it. `None`: only raw objects are audited.
     pub stream: Option<(&'a Client, String)>,
     /// What mappings gave up on.
-    pub given_up: &'a Discarded,
+    pub given_up: &'a Kept,
     /// Whether raw objects are audited.
     pub raw: bool,
     /// Only records that arrived on these days, UTC.
@@ -124,9 +129,9 @@ impl Comparison {
             tracing::info!(stream = name, shard, "shard read");
         }
         self.count().await?;
-        // When these arrived is not known: they are asked about if the days are not.
-        let due = if order.days.is_none() { Due::Yes } else { Due::Aside };
-        for origin in given_up.into_keys() {
+        for (origin, kept) in given_up {
+            let is_asked = order.asks_about(kept.arrived.date_naive());
+            let due = if is_asked { Due::Yes } else { Due::Aside };
             self.window.add_alone(origin, due);
             self.count_if_full().await?;
         }
@@ -145,7 +150,17 @@ impl Comparison {
         self.window.count(&self.tables).await?;
         let mut window = std::mem::take(&mut self.window);
         self.findings.unexpected.append(&mut window.unexpected);
-        for (origin, seen) in window.seen.drain() {
+        // A raw object is read as a whole, and all that comes of it is stored at once: where a line of it is, all are due.
+        let objects: HashSet<_> = window
+            .seen
+            .iter()
+            .filter_map(stored_object)
+            .map(str::to_owned)
+            .collect();
+        for (origin, mut seen) in window.seen.drain() {
+            if seen.due == Due::NotYet && object(&origin).is_some_and(|object| objects.contains(object)) {
+                seen.due = Due::Yes;
+            }
             self.take(origin, seen);
         }
         self.window = window.following();
@@ -211,15 +226,15 @@ fn is_covered(origin: &str, watermark: Option<SequenceNumber>) -> bool {
 }
 
 /// Takes what was given up from what is missing.
-fn tell_given_up(findings: &mut Findings, given_up: &Discarded, stream: &str) {
+fn tell_given_up(findings: &mut Findings, given_up: &Kept, stream: &str) {
     let Some(objects) = given_up.get(stream) else { return };
     let missing = std::mem::take(&mut findings.missing);
     for origin in missing {
         match objects.get(&origin) {
             None => findings.missing.push(origin),
-            Some(object) => findings.given_up.push(findings::GivenUp {
+            Some(kept) => findings.given_up.push(findings::GivenUp {
                 origin,
-                object: object.clone(),
+                object: kept.object.clone(),
             }),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path};
 use pinlake_lake::{Lake, Source};
@@ -11,15 +12,24 @@ use serde::Deserialize;
 /// Where Lambda files them, from the bucket's root.
 const FOLDER: &str = "aws/lambda";
 
-/// For each stream, the origins of the records that were given up, each with the key of the object that holds it.
-pub type Discarded = BTreeMap<String, BTreeMap<String, String>>;
+/// For each stream, the records that were given up, by their origins.
+pub type Kept = BTreeMap<String, BTreeMap<String, KeptRecord>>;
 
-/// Finds all that mappings gave up on. Of the objects one is in memory at a time; of the records their origins are kept.
+/// A record that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRecord {
+    /// The key of the object that holds it.
+    pub object: String,
+    /// When it arrived.
+    pub arrived: DateTime<Utc>,
+}
+
+/// Finds all that was given up. Of the objects one is in memory at a time; of the records their origins are kept.
 ///
 /// # Errors
-/// The bucket cannot be listed, or an object of it not be read.
-pub async fn find(lake: &Lake) -> Result<Discarded> {
-    let mut found = Discarded::new();
+/// An object cannot be read.
+pub async fn find(lake: &Lake) -> Result<Kept> {
+    let mut found = Kept::new();
     let folder = folder(lake);
     let mut objects = lake.store().list(Some(&folder));
     while let Some(object) = objects.try_next().await.context("could not list what was given up")? {
@@ -31,9 +41,13 @@ pub async fn find(lake: &Lake) -> Result<Discarded> {
         };
         let body = body.with_context(|| format!("could not read {key}"))?;
         // What schedules gave up on lies there as well.
-        for (stream, origin) in records(&body) {
+        for (stream, origin, arrived) in records(&body) {
             let origins = found.entry(stream).or_default();
-            origins.entry(origin).or_insert_with(|| lake.relative(&key));
+            let object = || lake.relative(&key);
+            origins.entry(origin).or_insert_with(|| KeptRecord {
+                object: object(),
+                arrived,
+            });
         }
     }
     Ok(found)
@@ -67,10 +81,18 @@ struct EventRecord {
     event_id: String,
     #[serde(rename = "eventSourceARN")]
     event_source_arn: String,
+    kinesis: KinesisRecord,
 }
 
-/// The stream and the origin of each record in an invocation record; none if it is of something else than a stream.
-fn records(body: &[u8]) -> Vec<(String, String)> {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KinesisRecord {
+    /// Seconds since 1970, whole or not.
+    approximate_arrival_timestamp: f64,
+}
+
+/// Stream, origin and arrival of each record in an invocation record; none if it is of something else than a stream.
+fn records(body: &[u8]) -> Vec<(String, String, DateTime<Utc>)> {
     let event = serde_json::from_slice::<InvocationRecord>(body)
         .and_then(|record| serde_json::from_str::<Event>(&record.payload));
     let origin = |record: EventRecord| {
@@ -78,7 +100,9 @@ fn records(body: &[u8]) -> Vec<(String, String)> {
         let stream = resource.split('/').next()?;
         let (shard, number) = record.event_id.rsplit_once(':')?;
         let source = Source::kinesis(stream, shard);
-        Some((stream.to_owned(), format!("{source}/{number}")))
+        let arrived = (record.kinesis.approximate_arrival_timestamp * 1e3) as i64;
+        let arrived = DateTime::from_timestamp_millis(arrived)?;
+        Some((stream.to_owned(), format!("{source}/{number}"), arrived))
     };
     event.map_or_else(
         |_| Vec::new(),
@@ -92,11 +116,12 @@ mod tests {
 
     #[test]
     fn the_records_of_a_batch_are_named() {
-        let event = r#"{"Records":[{"eventID":"shardId-000000000001:495","eventSourceARN":"arn:aws:kinesis:us-east-1:0:stream/pinlake-pin","kinesis":{"sequenceNumber":"495","data":"e30="}}]}"#;
+        let event = r#"{"Records":[{"eventID":"shardId-000000000001:495","eventSourceARN":"arn:aws:kinesis:us-east-1:0:stream/pinlake-pin","kinesis":{"sequenceNumber":"495","data":"e30=","approximateArrivalTimestamp":1.5}}]}"#;
         let body = serde_json::json!({"requestContext": {}, "payload": event}).to_string();
         let named = (
             "pinlake-pin".to_owned(),
             "kinesis/pinlake-pin/shardId-000000000001/495".to_owned(),
+            DateTime::from_timestamp_millis(1500).unwrap(),
         );
         assert_eq!(records(body.as_bytes()), [named]);
         // A schedule's dead letter, and what is none at all.

@@ -12,7 +12,7 @@ use chrono::Utc;
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
-use pinlake::audit::{Order, audit, given_up};
+use pinlake::audit::{Order, audit, find_given_up};
 use pinlake_host::Lines;
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, read_table};
 
@@ -105,7 +105,7 @@ async fn audited(witness: &Witness, delivered: usize) -> Option<String> {
         lake: &witness.lake,
         definition: catalog.get(&user()).unwrap(),
         stream: Some((&witness.kinesis, STREAM_NAME.to_owned())),
-        given_up: &given_up(&witness.lake).await.unwrap(),
+        given_up: &find_given_up(&witness.lake).await.unwrap(),
         raw: true,
         days: None,
         started: now,

@@ -214,6 +214,12 @@ async fn what_a_mapping_gave_up_on_is_named_and_stored() {
     let named = json!([{"origin": origin(7), "object": key}, {"origin": origin(8), "object": key}]);
     assert_eq!((&found[0]["given_up"], &found[0]["missing"]), (&named, &json!([])));
 
+    for (day, expected) in [("2023-11-14", 1), ("2023-11-15", 0)] {
+        let definitions = notes.definitions.path().to_str().unwrap();
+        let (code, _) = audit(notes.state.path(), &["--datasets", definitions, "--day", day]);
+        assert_eq!(code, expected, "{day}");
+    }
+
     let (code, out, err) = notes.replay(&["--given-up", "--dry-run"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(
