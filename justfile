@@ -43,6 +43,23 @@ page: (ci "page")
 # the predecessor's own clients against a running pipeline
 clients: (ci "clients")
 
+# what clients should not send, asked of a running pipeline
+doors: (ci "doors")
+
+# other people's S3 and Kinesis
+elsewhere: (ci "elsewhere")
+
+# sudden death, full disks, load
+endurance: (ci "endurance")
+
+# faults from seeds: `just faults 0..5000`
+faults seeds="0..2000":
+    FAULT_SEEDS={{seeds}} cargo test --workspace --locked --test faults -- --nocapture
+
+# what nobody would think of sending; eleven minutes a target unless told
+fuzz *args:
+    fuzz/run.sh {{args}}
+
 # rows from a real PostgreSQL and MariaDB
 databases: (ci "databases")
 
