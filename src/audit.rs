@@ -16,8 +16,9 @@
 //!
 //! # What is due
 //! A record of the stream must be in a table if the table's watermark covers it, or if it arrived before `settled_before`.
-//! A line of a raw object must be if its day was cleaned from the objects that are there now, or if the object was put there
-//! before `raw_settled_before`. What is younger and in no table is *not yet*. What mappings gave up on is always due.
+//! A line of a raw object must be if another line of it is in a table (an object is read as a whole), if its day was cleaned
+//! from the objects that are there now, or if the object was put there before `raw_settled_before`. What is younger and in no
+//! table is *not yet*. What mappings gave up on is always due.
 //!
 //! What the stream does not keep any more, and raw objects that were expired, cannot be compared: their rows are *not
 //! compared*, and never *unexpected*.
@@ -91,7 +92,7 @@ pub struct Audit {
     /// What arrived before must be stored: `now`, or a time as in 2026-11-24T02:00:00Z.
     ///
     /// Default: ten minutes ago for streams, 48 hours ago for raw objects. What the table's watermark covers, and the raw
-    /// objects that a day was cleaned from, are due in any case.
+    /// objects that were cleaned, are due in any case.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     settled_before: Option<Moment>,
     /// Answer in JSON, a line for each dataset.

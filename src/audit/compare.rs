@@ -216,6 +216,16 @@ impl Comparison {
     }
 }
 
+/// The raw object that a record is a line of.
+fn object(origin: &str) -> Option<&str> {
+    Some(origin.rsplit_once('#')?.0)
+}
+
+/// The same, of a record that was found.
+fn stored_object<'a>((origin, seen): (&'a String, &Seen)) -> Option<&'a str> {
+    (seen.table + seen.quarantine > 0).then(|| object(origin)).flatten()
+}
+
 /// Whether the table's watermark proves that the record was stored in one of the two.
 fn is_covered(origin: &str, watermark: Option<SequenceNumber>) -> bool {
     let number = origin

@@ -18,12 +18,12 @@ mod inflate;
 mod lines;
 mod objects;
 mod portion;
-mod reading;
 /// What must hold for any raw object; fuzzing tries it too.
 #[allow(unreachable_pub)]
 #[cfg(test)]
 #[path = "../../../fuzz/src/raw_objects.rs"]
 mod raw_objects;
+mod reading;
 
 use std::sync::Arc;
 
