@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from s3_cases import CONDITIONAL_WRITES, S3, Desk, md5
-from suite import equal, holds, refused
+from suite import Broken, equal, holds, refused, short
 
+EXPECT = "https://www.rfc-editor.org/rfc/rfc9110.html#name-expect"
 LIMITS = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"
 PART_BYTES = 5 * 1024 * 1024
 
@@ -152,6 +155,33 @@ def an_upload_is_aborted(desk: Desk) -> None:
 def an_upload_of_nobody(desk: Desk) -> None:
     place = {"Bucket": desk.bucket, "Key": "key", "UploadId": "never-was"}
     refused(desk.client.upload_part, "NoSuchUpload", status=404, **place, PartNumber=1, Body=b"x")
+
+
+@S3.case(EXPECT, "who refuses a request before its body came says that the connection closes, or goes on with the next")
+def a_refusal_before_the_body(desk: Desk) -> None:
+    desk.put("key", b"x")
+    place, missing = f"/{desk.bucket}/key", f"/nowhere-{desk.number}/key"
+    where = urlsplit(desk.target.url)
+
+    def head(method: str, path: str, body: bytes = b"", **more: str) -> bytes:
+        headers = {**desk.target.signature(method, path, body=body), **more}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode()
+
+    for _ in range(60):
+        with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+            connection.sendall(head("PUT", missing, b"x", **{"Expect": "100-continue", "Content-Length": "1"}))
+            answer = connection.recv(65_536)
+            if answer.startswith(b"HTTP/1.1 100") or b"connection: close" in answer.lower():
+                continue
+            holds(answer.startswith(b"HTTP/1.1 404"), f"the refusal is {short(answer)}")
+            # The body is not sent, for nobody asked for it.
+            try:
+                connection.sendall(head("GET", place))
+                answer = connection.recv(65_536)
+            except OSError as error:
+                raise Broken(f"the next request on the connection: {type(error).__name__}") from error
+            holds(answer.startswith(b"HTTP/1.1 200"), f"the next request on the connection: {short(answer)}")
 
 
 @S3.case(

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -131,7 +132,7 @@ class Target:
 @cache
 def client_of(service: str, url: str, keys: Keys) -> BaseClient:
     # Of everything here, making one takes the longest.
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         service,
         endpoint_url=url,
         region_name=REGION,
@@ -148,6 +149,17 @@ def client_of(service: str, url: str, keys: Keys) -> BaseClient:
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register(f"before-send.{service}", expect_nothing)
+    return client
+
+
+def expect_nothing(request: AWSPreparedRequest, **_: Any) -> None:
+    """Sends bodies without asking, and nothing after them: what becomes of a connection whose request was refused before
+    its body was read is a case of its own."""
+    if "Expect" in request.headers:
+        del request.headers["Expect"]
+    if request.method == "PUT":
+        request.headers["Connection"] = "close"
 
 
 # ── what cases say ────────────────────────────────────────────────────────────────────────────────────────────────────
