@@ -35,12 +35,30 @@ enum Fate {
     Late(Duration),
 }
 
+/// What each sandbox has told, as a process tells it to an output of its own.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<Lines>>>);
+
+impl Told {
+    fn add(&self) -> Lines {
+        let lines = Lines::default();
+        self.0.lock().unwrap().push(lines.clone());
+        lines
+    }
+
+    /// All metrics.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let told = self.0.lock().unwrap();
+        told.iter().flat_map(|lines| lines.json().unwrap()).collect()
+    }
+}
+
 /// The sandboxes of one function.
 pub(crate) struct Sandboxes {
     function: &'static str,
     network: Arc<Network>,
     catalog: Catalog,
-    metrics: Lines,
+    metrics: Told,
     /// How many invocations do not go well, from 0 to 1.
     share: f64,
     dice: Mutex<StdRng>,
@@ -58,7 +76,7 @@ impl Sandboxes {
         function: &'static str,
         network: &Arc<Network>,
         catalog: &Catalog,
-        metrics: &Lines,
+        metrics: &Told,
         share: f64,
         seed: u64,
     ) -> Arc<Self> {
@@ -94,7 +112,7 @@ impl Sandboxes {
     fn cold(&self) -> Sandbox {
         let line = self.network.line();
         let reports = Reports::from_files([]).unwrap();
-        let lines = self.metrics.clone();
+        let lines = self.metrics.add();
         let functions = Functions::new(
             &self.catalog,
             reports,

@@ -13,11 +13,11 @@ use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use pinlake::audit::{Order, audit, find_given_up};
-use pinlake_host::Lines;
 use pinlake_lake::{Kind, Lake, ORIGIN, PAYLOAD, read_table};
 
 use crate::{
     producer::{Acknowledged, Place, is_good},
+    sandbox::Told,
     world::{STREAM_NAME, catalog, user},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Witness {
     pub(crate) lake: Lake,
     pub(crate) kinesis: aws_sdk_kinesis::Client,
-    pub(crate) metrics: Lines,
+    pub(crate) metrics: Told,
 }
 
 /// Compares; answers how many records were delivered, or what is wrong.
@@ -82,7 +82,7 @@ pub(crate) async fn reach(witness: &Witness, acknowledged: &[Acknowledged]) -> R
     );
 
     wrong.extend(audited(witness, delivered.len()).await);
-    for line in witness.metrics.json().unwrap() {
+    for line in witness.metrics.json() {
         if line.get("ReconciliationGap").is_some_and(|gap| gap != 0) {
             wrong.push(format!("the sum rule: {line}"));
         }

@@ -20,7 +20,6 @@ use pinlake::pipeline::{
     keys, mapping_settings,
 };
 use pinlake_dataset::{Catalog, DatasetName};
-use pinlake_host::Lines;
 use pinlake_ingest::{App, Bounds, publish::Backoff as PublishBackoff};
 use pinlake_lake::Lake;
 use pinlake_local::{
@@ -37,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     network::Network,
     producer::{self, Acknowledged},
-    sandbox::{Deployed, Sandboxes},
+    sandbox::{Deployed, Sandboxes, Told},
     transport,
     verdict::{self, Witness},
 };
@@ -81,7 +80,7 @@ struct World {
     stream: Deployed,
     analytics: Deployed,
     maintain: Deployed,
-    metrics: Lines,
+    metrics: Told,
     _folder: tempfile::TempDir,
 }
 
@@ -124,7 +123,7 @@ impl World {
         let s3 = s3::service(folder.path().join("s3"), &s3_options).unwrap();
 
         let network = Network::new(kinesis.service(), firehose.service(), s3, seed, share);
-        let (catalog, metrics) = (catalog(), Lines::default());
+        let (catalog, metrics) = (catalog(), Told::default());
         let deployed = |function, seed| Deployed(Sandboxes::new(function, &network, &catalog, &metrics, unsound, seed));
         Self {
             api: api(&network, &catalog),
