@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::AsArray;
-use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, memory::InMemory};
 use pinlake_host::{
     Lines,
     metrics::{Metrics, Teller},
 };
-use pinlake_lake::{Kind, Lake, PAYLOAD, describe, read_table};
+use pinlake_lake::{INGEST_DATE, Kind, Lake, PAYLOAD, describe, read_table};
 use pinlake_stream::{Error, Handler, Settings};
 use serde_json::Value;
 
@@ -121,11 +121,19 @@ async fn deliver(lake: &Lake, event: &[u8]) -> Option<Delivery> {
     })
 }
 
-/// Rows of all tables and quarantines.
+/// Rows of all tables and quarantines, whose days must be such as other programs read.
 async fn rows(lake: &Lake) -> u64 {
     let mut rows = 0;
     for definition in CATALOG.iter() {
-        for kind in [Kind::Table, Kind::Quarantine] {
+        for (kind, folder) in [(Kind::Table, "tables"), (Kind::Quarantine, "quarantine")] {
+            let folder = lake.key(&format!("{folder}/{}", definition.name()));
+            match lake.store().list_with_delimiter(Some(&folder)).await {
+                Ok(found) => found
+                    .common_prefixes
+                    .iter()
+                    .for_each(|folder| is_readable(folder.filename())),
+                Err(error) => panic!("a folder cannot be listed: {error}"),
+            }
             match describe(lake, kind, definition.name()).await {
                 Ok(description) => rows += description.map_or(0, |description| description.rows),
                 Err(error) => panic!("a table cannot be read: {error}"),
@@ -133,4 +141,11 @@ async fn rows(lake: &Lake) -> u64 {
         }
     }
     rows
+}
+
+/// A partition's folder is of a day of four, two and two digits.
+fn is_readable(folder: Option<&str>) {
+    let day = folder.and_then(|folder| folder.strip_prefix(INGEST_DATE)?.strip_prefix('='));
+    let is_day = |day: &str| day.len() == 10 && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    assert!(day.is_none_or(is_day), "no reader takes {day:?} for a day");
 }
