@@ -10,8 +10,10 @@
 //! ```
 //!
 //! - [`s3`] serves a folder as S3. Creates are atomic, so Delta Lake can commit to it.
-//! - [`kinesis`] serves data streams: sequence numbers, hash-key routing, limits and iterators as AWS has them.
-//! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations.
+//! - [`kinesis`] serves data streams: sequence numbers, hash-key routing, splits and merges, limits and iterators as AWS
+//!   has them.
+//! - [`mapping`] is Lambda's event source mapping: batches, partial failures, bisecting, retries, destinations. It reads
+//!   the streams where they are, or any Kinesis by its API.
 //! - [`schedule`] is EventBridge Scheduler: a function invoked at times of the clock, retries, dead letters.
 //! - [`firehose`] serves delivery streams: buffers by size and time, GZIP, prefixes with times, error output.
 //! - [`gateway`] is API Gateway's part of a request: who may call, and how large a body may be.

@@ -14,9 +14,9 @@
 //!   shards are split and merged meanwhile (`resharding_under_puts_loses_nothing`).
 //!
 //! # Limits
-//! Streams are active at once, new ones and resharded ones, so an operation never finds one that is being changed. How
-//! often and how far a stream is resharded in a day is not limited. Consumers with enhanced fan-out, tags, encryption and
-//! changes of mode or retention do not exist here and are answered with `UnknownOperationException`.
+//! Streams are active at once, new ones and resharded ones, so an operation never finds one that is being changed.
+//! How often a stream is resharded is not limited. Consumers with enhanced fan-out, tags,
+//! encryption and changes of mode or retention do not exist here and are answered with `UnknownOperationException`.
 
 mod append;
 mod describing;
@@ -48,7 +48,7 @@ pub use self::{
 };
 pub(crate) use self::{
     store::{Record, Store, StoreError},
-    stream::{Shard, State, Stream},
+    stream::{Shard, Stream},
 };
 use crate::{
     Credentials,
@@ -219,26 +219,10 @@ impl Kinesis {
         trim(Arc::clone(&self.store), self.now_ms()).await;
     }
 
-    /// The region in ARNs and events.
-    pub fn region(&self) -> &str {
-        &self.options.region
-    }
-
     /// The ARN of a stream.
     pub fn stream_arn(&self, stream: &str) -> String {
         let Options { region, account, .. } = &*self.options;
         format!("arn:aws:kinesis:{region}:{account}:stream/{stream}")
-    }
-
-    /// The ARN that a function of this name would have, for invocation records.
-    pub fn function_arn(&self, function: &str) -> String {
-        let Options { region, account, .. } = &*self.options;
-        format!("arn:aws:lambda:{region}:{account}:function:{function}")
-    }
-
-    /// The ARN of the role that a function of this name would have, for events.
-    pub(crate) fn role_arn(&self, function: &str) -> String {
-        format!("arn:aws:iam::{}:role/{function}", self.options.account)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

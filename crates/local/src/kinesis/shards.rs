@@ -8,8 +8,8 @@
 //!
 //! # Invariants
 //! - Each hash key is in exactly one open shard, whatever is split and merged (`each_hash_key_has_one_open_shard`).
-//! - A child's sequence numbers are higher than those of its parents (`each_hash_key_has_one_open_shard`), so the numbers
-//!   of one hash key grow across splits and merges.
+//! - A child's sequence numbers are higher than those of its parents (`each_hash_key_has_one_open_shard`), so the
+//!   numbers of one hash key grow across splits and merges.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -325,7 +325,10 @@ mod tests {
         fn each_hash_key_has_one_open_shard(
             count in 1_u32..6,
             // Which shard, split or merged, where, and how the clock moves.
-            steps in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u128>(), -5000_i64..5000), 0..20),
+            steps in proptest::collection::vec(
+                (any::<prop::sample::Index>(), any::<bool>(), any::<u128>(), -5000_i64..5000),
+                0..20,
+            ),
             keys: [u128; 8],
         ) {
             let (mut shards, mut now_ms) = (shards(count), NOW_MS);

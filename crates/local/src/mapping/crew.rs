@@ -8,16 +8,18 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Progress, event::Source, settings::Settings, worker::Worker};
-use crate::{
-    Destination, Function,
-    kinesis::{Kinesis, Shard, Stream, shard_id},
+use super::{
+    Progress,
+    event::Source,
+    settings::Settings,
+    stream::{Shard, Stream},
+    worker::Worker,
 };
+use crate::{Destination, Function};
 
 /// What workers are made of, and whose they are.
 pub(super) struct Crew {
-    pub(super) kinesis: Kinesis,
-    pub(super) stream: Arc<Stream>,
+    pub(super) stream: Arc<dyn Stream>,
     pub(super) settings: Arc<Settings>,
     pub(super) function: Arc<dyn Function>,
     pub(super) destination: Option<Arc<dyn Destination>>,
@@ -26,22 +28,19 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Has all shards worked on until the mapping is stopped. Progress is there for the first ones, by their numbers.
+    /// Has all shards worked on until the mapping is stopped. The first ones have their progress already.
     pub(super) async fn run(self) {
-        let mut shards = self.stream.subscribe();
         let mut workers = JoinSet::new();
         let mut at_work = 0;
         loop {
-            let known = Arc::clone(&shards.borrow_and_update());
-            for shard in known.iter().skip(at_work) {
-                let next = self.next(shard);
-                workers.spawn(self.worker(shard).run(next));
+            for shard in self.stream.shards().into_iter().skip(at_work) {
+                let next = self.next(at_work, &*shard);
+                workers.spawn(self.worker(at_work, shard).run(next));
                 at_work += 1;
             }
             tokio::select! {
                 () = self.cancel.cancelled() => break,
-                // The sender lives as long as the stream.
-                _ = shards.changed() => {}
+                () = self.stream.grows(at_work) => {}
                 Some(ended) = workers.join_next() => self.look_at(ended),
             }
         }
@@ -52,32 +51,27 @@ impl Crew {
 
     /// Where the work on a shard begins. What has been opened since the start is read from its first record on: that
     /// follows the last one of its parents.
-    fn next(&self, shard: &Shard) -> u64 {
-        let mut next = shard.head();
+    fn next(&self, place: usize, shard: &dyn Shard) -> u64 {
+        if let Some(known) = self.progress.borrow().get(place) {
+            return known.next;
+        }
+        let next = shard.head();
         self.progress
-            .send_if_modified(|progress| match progress.get(shard.number as usize) {
-                Some(known) => {
-                    next = known.next;
-                    false
-                }
-                None => {
-                    progress.push(Progress::at(next));
-                    true
-                }
-            });
+            .send_modify(|progress| progress.push(Progress::at(shard.id(), next)));
         next
     }
 
-    fn worker(&self, shard: &Arc<Shard>) -> Worker {
+    fn worker(&self, place: usize, shard: Arc<dyn Shard>) -> Worker {
         let source = Source {
-            region: self.kinesis.region().to_owned(),
-            shard_id: shard_id(shard.number),
-            stream_arn: self.kinesis.stream_arn(&self.stream.name),
-            role_arn: self.kinesis.role_arn(&self.settings.function),
+            region: self.stream.region().to_owned(),
+            shard_id: shard.id().to_owned(),
+            stream_arn: self.stream.arn().to_owned(),
+            role_arn: format!("arn:aws:iam::{}:role/{}", self.stream.account(), self.settings.function),
         };
         Worker {
-            kinesis: self.kinesis.clone(),
-            shard: Arc::clone(shard),
+            stream: Arc::clone(&self.stream),
+            shard,
+            place,
             source,
             settings: Arc::clone(&self.settings),
             function: Arc::clone(&self.function),
@@ -89,7 +83,7 @@ impl Crew {
 
     fn look_at(&self, ended: Result<(), JoinError>) {
         if let Err(error) = ended {
-            tracing::error!(%error, stream = self.stream.name, "a shard's worker ended badly");
+            tracing::error!(%error, mapping = self.settings.id, "a shard's worker ended badly");
         }
     }
 }

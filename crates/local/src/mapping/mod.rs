@@ -26,19 +26,26 @@ mod event;
 mod outcome;
 mod settings;
 mod settle;
+mod stream;
 mod worker;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::crew::Crew;
-pub use self::settings::{Backoff, Settings, Start};
+use self::{
+    crew::Crew,
+    stream::{ByApi, InStore, Shard, Stream, StreamError},
+};
+pub use self::{
+    settings::{Backoff, Settings, Start},
+    stream::Remote,
+};
 pub use crate::Destination;
 use crate::{
     Function,
-    kinesis::{self, Kinesis, SequenceNumber, Shard, Stream, shard_id},
+    kinesis::{self, Kinesis, SequenceNumber},
 };
 
 /// Why a mapping cannot be started.
@@ -47,20 +54,49 @@ pub enum Error {
     /// The stream does not exist, or cannot be read.
     #[error(transparent)]
     Stream(#[from] kinesis::Error),
+    /// A stream cannot be used by its API.
+    #[error("could not use stream `{stream}`")]
+    Api {
+        /// Its name.
+        stream: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file with the checkpoints of streams that are read by their API cannot be used.
+    #[error("the checkpoints cannot be used")]
+    Checkpoints(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    fn api(stream: &str, source: impl Into<StreamError>) -> Self {
+        Self::Api {
+            stream: stream.to_owned(),
+            source: source.into(),
+        }
+    }
 }
 
 /// A running event source mapping.
-#[derive(Debug)]
 pub struct Mapping {
-    stream: Arc<Stream>,
+    stream: Arc<dyn Stream>,
     progress: watch::Receiver<Vec<Progress>>,
     /// The crew's one task, which ends with the mapping, also when that is dropped.
     crew: JoinSet<()>,
 }
 
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping")
+            .field("stream", &self.stream.arn())
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How far a mapping is in one shard.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Progress {
+    shard_id: String,
     /// The index of the next record to be settled.
     next: u64,
     /// The shard is closed and all its records are settled.
@@ -71,11 +107,20 @@ struct Progress {
 }
 
 impl Progress {
-    fn at(next: u64) -> Self {
+    fn at(shard_id: &str, next: u64) -> Self {
         Self {
+            shard_id: shard_id.to_owned(),
             next,
-            ..Self::default()
+            is_done: false,
+            position: None,
+            iterator_age_ms: None,
+            last_error: None,
         }
+    }
+
+    fn behind(&self, shard: &dyn Shard) -> u64 {
+        // What has been trimmed away will never come.
+        shard.tail().saturating_sub(self.next.max(shard.head()))
     }
 }
 
@@ -109,24 +154,52 @@ impl Mapping {
         destination: Option<Arc<dyn Destination>>,
         cancel: CancellationToken,
     ) -> Result<Self, Error> {
-        let stream = kinesis.store().stream(&settings.stream).map_err(kinesis::Error::from)?;
         let settings = Arc::new(settings);
-        let starts = {
-            let (store, stream, settings) = (Arc::clone(kinesis.store()), Arc::clone(&stream), Arc::clone(&settings));
-            let starts = tokio::task::spawn_blocking(move || worker::starts(&store, &stream, &settings)).await;
-            starts
-                .map_err(|error| kinesis::Error::Store(Box::new(error)))?
-                .map_err(kinesis::Error::from)?
+        let stream = Arc::new(InStore::open(kinesis, &settings)?);
+        let begun = Self::begin(stream, settings, function, destination, cancel).await;
+        begun.map_err(|error| Error::Stream(kinesis::Error::Store(error)))
+    }
+
+    /// As [`start`](Self::start), with a stream that is read by its API.
+    ///
+    /// # Errors
+    /// [`Error::Api`] when the stream does not exist or cannot be read.
+    pub async fn start_by_api(
+        remote: &Remote,
+        settings: Settings,
+        function: Arc<dyn Function>,
+        destination: Option<Arc<dyn Destination>>,
+        cancel: CancellationToken,
+    ) -> Result<Self, Error> {
+        let (name, settings) = (settings.stream.clone(), Arc::new(settings));
+        let begun = async {
+            let stream = Arc::new(ByApi::open(remote, &settings).await?);
+            Self::begin(stream, settings, function, destination, cancel).await
         };
-        let (progress, receiver) = watch::channel(starts.into_iter().map(Progress::at).collect::<Vec<_>>());
+        begun.await.map_err(|error| Error::api(&name, error))
+    }
+
+    async fn begin(
+        stream: Arc<dyn Stream>,
+        settings: Arc<Settings>,
+        function: Arc<dyn Function>,
+        destination: Option<Arc<dyn Destination>>,
+        cancel: CancellationToken,
+    ) -> Result<Self, StreamError> {
+        let shards = stream.shards();
+        let starts = stream.starts().await?;
+        let progress = shards
+            .iter()
+            .zip(starts)
+            .map(|(shard, next)| Progress::at(shard.id(), next));
+        let (progress, receiver) = watch::channel(progress.collect::<Vec<_>>());
         tracing::info!(
             mapping = settings.id,
-            stream = stream.name,
-            shards = receiver.borrow().len(),
+            stream = settings.stream,
+            shards = shards.len(),
             "started a mapping"
         );
         let members = Crew {
-            kinesis: kinesis.clone(),
             stream: Arc::clone(&stream),
             settings,
             function,
@@ -145,12 +218,15 @@ impl Mapping {
 
     /// How far the mapping is, by shard. Closed shards stay in the list.
     pub fn status(&self) -> Vec<ShardStatus> {
-        let (shards, progress) = (self.stream.shards(), self.progress.borrow());
-        let status = shards.iter().map(|shard| {
-            let progress = progress.get(shard.number as usize).cloned().unwrap_or_default();
+        let progress = self.progress.borrow();
+        let shards = self.stream.shards().into_iter().enumerate();
+        let status = shards.map(|(place, shard)| {
+            let progress = progress.get(place).cloned();
+            // A shard that has just been opened has no progress yet.
+            let progress = progress.unwrap_or_else(|| Progress::at(shard.id(), shard.head()));
             ShardStatus {
-                shard_id: shard_id(shard.number),
-                behind: behind(shard, &progress),
+                behind: progress.behind(&*shard),
+                shard_id: progress.shard_id,
                 position: progress.position,
                 is_done: progress.is_done,
                 iterator_age_ms: progress.iterator_age_ms,
@@ -160,42 +236,29 @@ impl Mapping {
         status.collect()
     }
 
-    /// How many records of the stream are still to be settled.
+    /// How many records of the stream are still to be settled. Of a stream that is read by its API, how many are known.
     pub fn behind(&self) -> u64 {
-        total_behind(&self.stream, &self.progress.borrow())
+        self.status().iter().map(|shard| shard.behind).sum()
     }
 
     /// Waits until every record that is in the stream has been settled: delivered, or given up on. Returns at once when
     /// the mapping has been stopped.
     pub async fn drained(&self) {
-        let mut progress = self.progress.clone();
-        // An error says that all workers have stopped: nothing more will be settled.
-        let _ = progress
-            .wait_for(|progress| total_behind(&self.stream, progress) == 0)
-            .await;
+        let (mut progress, mut stopped) = (self.progress.clone(), self.progress.clone());
+        tokio::select! {
+            () = self.stream.is_known() => {}
+            // Only when all workers have stopped: nothing more will be settled.
+            _ = stopped.wait_for(|_| false) => return,
+        }
+        while self.behind() > 0 && progress.changed().await.is_ok() {}
     }
 
     /// Waits until the mapping has stopped, which it does when its token is cancelled.
     pub async fn stopped(mut self) {
         while let Some(ended) = self.crew.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, stream = self.stream.name, "a mapping ended badly");
+                tracing::error!(%error, stream = self.stream.arn(), "a mapping ended badly");
             }
         }
     }
-}
-
-fn total_behind(stream: &Stream, progress: &[Progress]) -> u64 {
-    let nothing = Progress::default();
-    let shards = stream.shards();
-    let behind = shards.iter().map(|shard| {
-        // A shard that has just been opened has no progress yet.
-        behind(shard, progress.get(shard.number as usize).unwrap_or(&nothing))
-    });
-    behind.sum()
-}
-
-fn behind(shard: &Shard, progress: &Progress) -> u64 {
-    // What has been trimmed away will never come.
-    shard.tail().saturating_sub(progress.next.max(shard.head()))
 }

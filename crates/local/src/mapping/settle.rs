@@ -114,7 +114,7 @@ impl Worker {
         let age_ms = piece
             .records
             .last()
-            .map(|last| self.kinesis.now().timestamp_millis() - last.arrived_ms);
+            .map(|last| self.stream.now().timestamp_millis() - last.arrived_ms);
         self.report(|progress| progress.iterator_age_ms = age_ms);
 
         // In a task of its own, so that a panic ends the invocation and not the mapping.
@@ -143,7 +143,7 @@ impl Worker {
             return Ok(piece);
         };
         let most_age_ms = i64::try_from(most_age.as_millis()).unwrap_or(i64::MAX);
-        let horizon_ms = self.kinesis.now().timestamp_millis().saturating_sub(most_age_ms);
+        let horizon_ms = self.stream.now().timestamp_millis().saturating_sub(most_age_ms);
         // Arrivals grow within a shard, so the old ones come first.
         let old = piece.records.partition_point(|record| record.arrived_ms < horizon_ms);
         if old == 0 {
@@ -167,8 +167,9 @@ impl Worker {
                 invocations,
                 is_function_error,
             };
-            let function_arn = self.kinesis.function_arn(&self.settings.function);
-            let now = self.kinesis.now();
+            let (region, account) = (self.stream.region(), self.stream.account());
+            let function_arn = format!("arn:aws:lambda:{region}:{account}:function:{}", self.settings.function);
+            let now = self.stream.now();
             // One key for all tries: a try whose answer was lost is overwritten, not doubled.
             let key = destination::key(mapping, shard_id, now);
             match discarded.invocation_record(&self.source, &function_arn, now) {

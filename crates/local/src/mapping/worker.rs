@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Progress,
     event::{ENVELOPE_BYTES, MOST_EVENT_BYTES, Source},
-    settings::{Settings, Start},
+    settings::Settings,
+    stream::{Shard, Stream, StreamError},
 };
-use crate::{
-    Destination, Function,
-    kinesis::{Kinesis, Record, Shard, State, Store, StoreError, Stream},
-};
+use crate::{Destination, Function, kinesis::Record};
 
 /// A worker and all that it works with.
 pub(super) struct Worker {
-    pub(super) kinesis: Kinesis,
-    pub(super) shard: Arc<Shard>,
+    pub(super) stream: Arc<dyn Stream>,
+    pub(super) shard: Arc<dyn Shard>,
+    /// The shard's place in the progress.
+    pub(super) place: usize,
     pub(super) source: Source,
     pub(super) settings: Arc<Settings>,
     pub(super) function: Arc<dyn Function>,
@@ -29,28 +29,6 @@ pub(super) struct Worker {
 
 /// The mapping is being stopped: what is not settled is left for the next start.
 pub(super) struct Stopping;
-
-/// Where a mapping goes on in each shard. A first start is remembered, so that one at `Latest` does not move; a shard that
-/// was opened since then is read from its first record on, because that follows the last one of its parents.
-pub(super) fn starts(store: &Store, stream: &Stream, settings: &Settings) -> Result<Vec<u64>, StoreError> {
-    let shards = stream.shards();
-    let checkpoints = shards.iter().map(|shard| store.checkpoint(&settings.id, shard));
-    let checkpoints = checkpoints.collect::<Result<Vec<_>, _>>()?;
-    let is_first = checkpoints.iter().all(Option::is_none);
-    let begins = |shard: &Shard| match settings.start {
-        Start::Latest if is_first => shard.tail(),
-        Start::Latest | Start::TrimHorizon => shard.head(),
-    };
-    let starts = shards.iter().zip(checkpoints);
-    let starts: Vec<u64> = starts
-        .map(|(shard, next)| next.unwrap_or_else(|| begins(shard)))
-        .collect();
-    if is_first {
-        let checkpoints = shards.iter().map(|shard| &**shard).zip(starts.iter().copied());
-        store.save_checkpoints(&settings.id, checkpoints)?;
-    }
-    Ok(starts)
-}
 
 impl Worker {
     /// Works until the shard has ended or the mapping is stopped.
@@ -81,8 +59,11 @@ impl Worker {
     async fn parents_are_done(&self) -> Result<(), Stopping> {
         let mut progress = self.progress.subscribe();
         let is_done = |progress: &Vec<Progress>| {
-            let mut parents = self.shard.parents().iter();
-            parents.all(|parent| progress.get(*parent as usize).is_some_and(|parent| parent.is_done))
+            self.shard.parents().iter().all(|parent| {
+                let parent = progress.iter().find(|shard| shard.shard_id == *parent);
+                // One that is not listed any more has no records any more.
+                parent.is_none_or(|parent| parent.is_done)
+            })
         };
         // The sender lives as long as this worker.
         self.or_stopping(async { drop(progress.wait_for(is_done).await) }).await
@@ -90,9 +71,8 @@ impl Worker {
 
     /// Takes the next batch: as many records as fit, or as come within the window. None at the end of a closed shard.
     async fn collect(&self, next: u64) -> Result<Option<Vec<Record>>, Stopping> {
-        let mut state = self.shard.subscribe();
-        self.or_stopping(reaches(&mut state, next)).await?;
-        if self.shard.state().ends_at(next) {
+        self.or_stopping(self.shard.reaches(next)).await?;
+        if self.shard.ends_at(next) {
             return Ok(None);
         }
         let deadline = Instant::now() + self.settings.batch_window;
@@ -110,30 +90,26 @@ impl Worker {
             }
             let end = batch.last().map_or(next, |record| record.index + 1);
             let is_full = batch.len() >= self.settings.batch_size;
-            if is_full || batch.is_empty() || self.shard.state().ends_at(end) || Instant::now() >= deadline {
+            if is_full || batch.is_empty() || self.shard.ends_at(end) || Instant::now() >= deadline {
                 return Ok(Some(batch));
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Err(Stopping),
                 () = tokio::time::sleep_until(deadline) => {}
-                () = reaches(&mut state, end) => {}
+                () = self.shard.reaches(end) => {}
             }
         }
     }
 
     /// Reads records; tries again for as long as that fails.
     async fn read(&self, from: u64, most: usize) -> Result<Vec<Record>, Stopping> {
-        let settings = Arc::clone(&self.settings);
-        let most = most.min(settings.batch_size).max(1);
-        self.on_store(move |store, shard| store.read(shard, from, most, MOST_EVENT_BYTES))
-            .await
+        let most = most.min(self.settings.batch_size).max(1);
+        self.until_done(|| self.shard.read(from, most)).await
     }
 
     /// Everything before `next` is settled: remembers it, and says so.
     pub(super) async fn checkpoint(&self, next: u64, last: Option<&Record>) -> Result<(), Stopping> {
-        let settings = Arc::clone(&self.settings);
-        self.on_store(move |store, shard| store.save_checkpoints(&settings.id, [(shard, next)]))
-            .await?;
+        self.until_done(|| self.shard.save(next, last)).await?;
         let position = last.map(|record| record.sequence_number);
         self.report(|progress| {
             progress.next = next;
@@ -144,8 +120,7 @@ impl Worker {
 
     /// Changes what the mapping says about this shard.
     pub(super) fn report(&self, change: impl FnOnce(&mut Progress)) {
-        self.progress
-            .send_modify(|progress| change(&mut progress[self.shard.number as usize]));
+        self.progress.send_modify(|progress| change(&mut progress[self.place]));
     }
 
     /// Waits for something, unless the mapping is stopped first.
@@ -156,32 +131,24 @@ impl Worker {
         }
     }
 
-    /// Works on the store until it succeeds: a disk that is full now may not be so later.
-    async fn on_store<T: Send + 'static>(
-        &self,
-        work: impl Fn(&Store, &Shard) -> Result<T, StoreError> + Clone + Send + 'static,
-    ) -> Result<T, Stopping> {
+    /// Does something until it succeeds: a disk that is full now may not be so later.
+    async fn until_done<T, F>(&self, work: impl Fn() -> F) -> Result<T, Stopping>
+    where
+        F: Future<Output = Result<T, StreamError>>,
+    {
         let mut retry = 0;
         loop {
-            let (store, shard, work) = (Arc::clone(self.kinesis.store()), Arc::clone(&self.shard), work.clone());
-            match tokio::task::spawn_blocking(move || store.mending(|store| work(store, &shard))).await {
-                Ok(Ok(done)) => return Ok(done),
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, mapping = self.settings.id, "could not use the stream store");
+            // Not interrupted by a stop: what has been settled is remembered.
+            match work().await {
+                Ok(done) => return Ok(done),
+                Err(error) => {
+                    let (mapping, shard_id) = (&self.settings.id, self.shard.id());
+                    tracing::error!(error = &*error, mapping, shard_id, "could not use the stream");
                 }
-                // The runtime is shutting down.
-                Err(_) => return Err(Stopping),
             }
             self.or_stopping(tokio::time::sleep(self.settings.backoff.wait(retry)))
                 .await?;
             retry += 1;
         }
     }
-}
-
-/// Waits until a shard has a record of this index, or will never have one.
-async fn reaches(state: &mut watch::Receiver<State>, index: u64) {
-    // The sender lives as long as the shard, which the worker holds.
-    let _ = state.wait_for(|state| state.tail > index || state.ends_at(index)).await;
 }

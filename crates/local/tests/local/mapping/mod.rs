@@ -1,6 +1,7 @@
 //! The event source mapping: batches, failures, destinations, restarts.
 
 mod batches;
+mod by_api;
 mod failures;
 mod resharding;
 mod restarts;
