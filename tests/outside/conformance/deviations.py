@@ -119,10 +119,6 @@ OURS_KINESIS = {
     "a_token_stands_alone": Deviation(
         "was not refused", "the token decides; a client that follows the rule sees no difference"
     ),
-    "from_the_first_number": Deviation(
-        "AFTER_SEQUENCE_NUMBER",
-        "the first record has the shard's own first number; nothing here starts after that number",
-    ),
     "from_a_number_that_is_none": Deviation(
         "InvalidArgumentException",
         "kinesalite answers the same; either is a 400 that nobody repeats",

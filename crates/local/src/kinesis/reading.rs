@@ -37,13 +37,17 @@ impl Kinesis {
             let text = text.ok_or_else(|| {
                 ApiError::invalid_argument("Must either specify StartingSequenceNumber or another ShardIteratorType.")
             })?;
-            index_of(text, &stream, shard)
+            number_of(text, &stream, shard)
         };
         let next = match kind.as_str() {
             "TRIM_HORIZON" => shard.head(),
             "LATEST" => shard.tail(),
-            "AT_SEQUENCE_NUMBER" => number()?,
-            "AFTER_SEQUENCE_NUMBER" => number()?.saturating_add(1),
+            "AT_SEQUENCE_NUMBER" => number()?.index,
+            "AFTER_SEQUENCE_NUMBER" => match number()? {
+                // After what is before all records.
+                number if number == shard.first_sequence_number() => 0,
+                number => number.index.saturating_add(1),
+            },
             "AT_TIMESTAMP" => {
                 let since = request.timestamp.ok_or_else(|| {
                     ApiError::invalid_argument("Must specify timestamp parameter for iterator of type AT_TIMESTAMP.")
@@ -138,12 +142,12 @@ fn children(stream: &Stream, parent: &Shard) -> Vec<ChildShard> {
     children.collect()
 }
 
-/// The index in a sequence number that this shard gave.
-fn index_of(text: &str, stream: &Stream, shard: &Shard) -> Result<u64, ApiError> {
+/// A sequence number that this shard gave.
+fn number_of(text: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNumber, ApiError> {
     let first = shard.first_sequence_number();
     let number: Option<SequenceNumber> = text.parse().ok();
     match number {
-        Some(number) if number.made_s == first.made_s && number.shard == first.shard => Ok(number.index),
+        Some(number) if number.made_s == first.made_s && number.shard == first.shard => Ok(number),
         _ => Err(ApiError::invalid_argument(format!(
             "StartingSequenceNumber {text} used in GetShardIterator on shard {} in stream {} is invalid because it did \
              not come from this stream.",

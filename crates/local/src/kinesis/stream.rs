@@ -158,9 +158,9 @@ impl Shard {
         SequenceNumber::new(seconds(self.birth.made_ms), self.number, index, seconds(arrived_ms))
     }
 
-    /// The sequence number that the shard began with.
+    /// The sequence number that the shard began with: lower than that of any record in it, as on AWS.
     pub(super) fn first_sequence_number(&self) -> SequenceNumber {
-        self.sequence_number(0, self.birth.made_ms)
+        self.sequence_number(0, 0)
     }
 
     /// The sequence number that a closed shard ended with: higher than that of any record in it, as on AWS.
