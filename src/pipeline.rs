@@ -9,6 +9,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `endpoints` | S3 and Kinesis: of this process, or others' by their addresses |
 //! | `functions` | the handlers, as triggers see them |
 //! | `triggers` | mappings, schedules and deliveries, set as in `template.yaml` |
 //! | `front` | what is served beside the API: the report, Lambda's Invoke |
@@ -17,8 +18,10 @@
 //! own, where on AWS it has a role of its own, so that the endpoints know who calls ([`Pipeline::calls`]). Those check all
 //! signatures; the API does so if it is asked to ([`Auth`]). All state is in one
 //! folder: `s3/` (objects as plain files), `kinesis.redb` (streams and how far each mapping is) and `firehose.redb`
-//! (records that are not yet in a raw object).
+//! (records that are not yet in a raw object). Where S3 or Kinesis is another's, theirs is the state; how far each mapping
+//! is in a Kinesis of others is in `checkpoints.redb`.
 
+mod endpoints;
 mod front;
 pub mod functions;
 mod triggers;
@@ -45,8 +48,7 @@ use pinlake_lake::{Lake, S3Options};
 use pinlake_local::{
     Call, Calls, Destination, Server,
     firehose::{self, Delivery, Firehose},
-    gateway,
-    kinesis::{self, Kinesis},
+    gateway, kinesis,
     mapping::Mapping,
     s3,
     schedule::Schedule,
@@ -55,10 +57,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::functions::Functions;
 pub use self::{
+    endpoints::loopback,
     functions::MAINTAIN_TIME,
     triggers::{Bucket, delivery_settings, mapping_settings, schedule_settings},
+};
+use self::{
+    endpoints::{Store, Streams},
+    functions::Functions,
 };
 
 /// The bucket that holds the lake.
@@ -95,6 +101,10 @@ pub struct Options {
     pub aws_limits: bool,
     /// Where the functions tell their metrics; nowhere when `None`.
     pub metrics: Option<Lines>,
+    /// The S3 that the lake is in, an address of this machine; one of this pipeline's own when `None`.
+    pub s3_endpoint: Option<Url>,
+    /// The Kinesis that the streams are in, an address of this machine; one of this pipeline's own when `None`.
+    pub kinesis_endpoint: Option<Url>,
 }
 
 /// Who may call the API, as the parameter `ApiAuth` of a stack says it.
@@ -120,6 +130,8 @@ impl Options {
             auth: Auth::None,
             aws_limits: false,
             metrics: None,
+            s3_endpoint: None,
+            kinesis_endpoint: None,
         }
     }
 
@@ -136,8 +148,8 @@ impl Options {
 #[derive(Debug)]
 pub struct Pipeline {
     url: Url,
-    s3: Server,
-    kinesis: Server,
+    s3: Store,
+    streams: Streams,
     firehose: Server,
     lake: Lake,
     api: Server,
@@ -159,8 +171,6 @@ impl Pipeline {
         };
         fs::create_dir_all(&options.state).with_context(|| format!("could not create {}", options.state.display()))?;
         let api_listener = listen(options.port, 0).await?;
-        let s3_listener = listen(options.port, 1).await?;
-        let kinesis_listener = listen(options.port, 2).await?;
         let firehose_listener = listen(options.port, 3).await?;
         let stops: [CancellationToken; 3] = Default::default();
         let [api_stop, mapping_stop, endpoint_stop] = &stops;
@@ -168,30 +178,26 @@ impl Pipeline {
         let calls = Calls::default();
         let callers = functions::NAMES.into_iter().chain([DELIVERY]).map(keys);
         let callers: Vec<_> = callers.chain([s3::Credentials::default()]).collect();
-        let s3_options = s3::Options {
-            buckets: vec![BUCKET.into()],
-            credentials: callers.clone(),
-            calls: calls.clone(),
-        };
-        let s3 = s3::serve(
-            s3_listener,
-            options.state.join("s3"),
-            &s3_options,
-            endpoint_stop.clone(),
-        )?;
         let (of_shards, of_deliveries) = if options.aws_limits {
             (kinesis::Throughput::Provisioned, firehose::Throughput::Quota)
         } else {
             Default::default()
         };
+        let (port, state) = (options.port, options.state.as_path());
+        let s3_options = s3::Options {
+            buckets: vec![BUCKET.into()],
+            credentials: callers.clone(),
+            calls: calls.clone(),
+        };
+        let s3 = Store::open(options.s3_endpoint.as_ref(), port, state, &s3_options, endpoint_stop).await?;
         let stream_options = kinesis::Options {
             throughput: of_shards,
             calls: calls.clone(),
             credentials: callers.clone(),
             ..kinesis::Options::default()
         };
-        let streams = Kinesis::open(options.state.join("kinesis.redb"), stream_options)?;
-        let kinesis = streams.serve(kinesis_listener, endpoint_stop.clone())?;
+        let at = options.kinesis_endpoint.as_ref();
+        let streams = Streams::open(at, port, state, stream_options, endpoint_stop).await?;
         let delivery_options = firehose::Options {
             throughput: of_deliveries,
             calls: calls.clone(),
@@ -214,7 +220,7 @@ impl Pipeline {
         let given_up: Arc<dyn Destination> = Arc::new(Bucket(lake_of(keys(functions::STREAM))?));
         let dead_letters: Arc<dyn Destination> = Arc::new(Bucket(lake.clone()));
         let delivered: Arc<dyn Destination> = Arc::new(Bucket(lake_of(keys(DELIVERY))?));
-        let (to_kinesis, to_firehose) = publishers(&kinesis.url(), &firehose.url(), signing(keys(functions::INGEST)));
+        let (to_kinesis, to_firehose) = publishers(&streams.url(), &firehose.url(), signing(keys(functions::INGEST)));
         let mappings = triggers::map(
             &streams,
             &to_kinesis,
@@ -256,7 +262,7 @@ impl Pipeline {
         Ok(Self {
             url: Url::parse(&format!("{}/", api.url()))?,
             s3,
-            kinesis,
+            streams,
             firehose,
             lake,
             api,
@@ -281,7 +287,7 @@ impl Pipeline {
 
     /// The Kinesis endpoint's address.
     pub fn kinesis_url(&self) -> String {
-        self.kinesis.url()
+        self.streams.url()
     }
 
     /// The Firehose endpoint's address.
@@ -349,7 +355,7 @@ impl Pipeline {
         futures::future::join_all(self.schedules.into_iter().map(Schedule::stopped)).await;
         self.delivery.stopped().await;
         endpoint_stop.cancel();
-        futures::future::join3(self.s3.stopped(), self.kinesis.stopped(), self.firehose.stopped()).await;
+        futures::future::join3(self.s3.stopped(), self.streams.stopped(), self.firehose.stopped()).await;
     }
 }
 
@@ -379,18 +385,23 @@ fn open_lake(s3_url: &str, keys: s3::Credentials) -> Result<Lake> {
     Ok(Lake::open(&format!("s3://{BUCKET}"), &options)?)
 }
 
+fn kinesis_client(url: &str, credentials: Credentials) -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(url)
+        .credentials_provider(credentials)
+        .build();
+    aws_sdk_kinesis::Client::from_conf(config)
+}
+
 /// What ingest publishes with.
 fn publishers(
     kinesis_url: &str,
     firehose_url: &str,
     credentials: Credentials,
 ) -> (pinlake_ingest::Kinesis, pinlake_ingest::Firehose) {
-    let kinesis = aws_sdk_kinesis::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .endpoint_url(kinesis_url)
-        .credentials_provider(credentials.clone())
-        .build();
+    let kinesis = kinesis_client(kinesis_url, credentials.clone());
     let firehose = aws_sdk_firehose::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))
@@ -398,7 +409,7 @@ fn publishers(
         .credentials_provider(credentials)
         .build();
     (
-        pinlake_ingest::Kinesis::new(&aws_sdk_kinesis::Client::from_conf(kinesis), STREAM_PREFIX),
+        pinlake_ingest::Kinesis::new(&kinesis, STREAM_PREFIX),
         pinlake_ingest::Firehose::new(&aws_sdk_firehose::Client::from_conf(firehose), STREAM_PREFIX),
     )
 }

@@ -5,9 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
 
 use crate::{
-    pipeline::{Auth, BUCKET, Options, Pipeline},
+    pipeline::{Auth, BUCKET, Options, Pipeline, loopback},
     terminal::say,
 };
 
@@ -43,6 +44,14 @@ pub struct Up {
     /// and 100,000 records/s.
     #[arg(long)]
     aws_limits: bool,
+    /// An S3 of this machine to keep the lake in, instead of one in the state folder: `http://127.0.0.1:5000`, say. The
+    /// bucket is made there if it is missing.
+    #[arg(long, value_name = "URL", value_parser = loopback)]
+    s3_endpoint: Option<Url>,
+    /// A Kinesis of this machine to keep the streams in, instead of one in the state folder: `http://127.0.0.1:4567`,
+    /// say. The streams are made there if they are missing; how far they are read is kept in the state folder.
+    #[arg(long, value_name = "URL", value_parser = loopback)]
+    kinesis_endpoint: Option<Url>,
 }
 
 impl Up {
@@ -61,22 +70,27 @@ impl Up {
             auth: self.auth,
             aws_limits: self.aws_limits,
             metrics: None,
+            s3_endpoint: self.s3_endpoint.clone(),
+            kinesis_endpoint: self.kinesis_endpoint.clone(),
         })
         .await?;
-        let (api, folder) = (pipeline.url(), self.state.join("s3").join(BUCKET));
+        let api = pipeline.url();
+        let lake = match self.s3_endpoint {
+            None => self.state.join("s3").join(BUCKET).display().to_string(),
+            Some(_) => format!("s3://{BUCKET}"),
+        };
         say(format_args!(
             "Pinlake is listening\n  \
              API       {api}  (PUT {api}streams/<name>/records, POST {api}topics/<name>, GET {api}openapi.json)\n  \
              S3        {}  (bucket {BUCKET}, path style)\n  \
              Kinesis   {}\n  \
              Firehose  {}\n  \
-             tables    {}/tables/<dataset>, quarantine and raw beside them\n  \
+             tables    {lake}/tables/<dataset>, quarantine and raw beside them\n  \
              report    {api}report  (daily; `pinlake run analytics` makes one now)\n\
              Ctrl-C stops it; a restart goes on where it stopped.",
             pipeline.s3_url(),
             pipeline.kinesis_url(),
             pipeline.firehose_url(),
-            folder.display(),
         ));
         tokio::select! {
             _ = interrupted.recv() => {}

@@ -12,14 +12,14 @@ use pinlake_lake::Lake;
 use pinlake_local::{
     Destination, Function,
     firehose::{self, Compression, Delivery, Firehose},
-    kinesis::Kinesis,
     mapping::{self, Mapping},
     schedule::{self, Schedule, When},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BUCKET, SHARDS,
+    BUCKET,
+    endpoints::Streams,
     functions::{self, Functions},
 };
 
@@ -108,7 +108,7 @@ pub(super) fn deliver(
 
 /// A stream per dataset, named as ingest names it, and a mapping of each to the one stream function.
 pub(super) async fn map(
-    streams: &Kinesis,
+    streams: &Streams,
     publisher: &pinlake_ingest::Kinesis,
     catalog: &Catalog,
     function: &Arc<dyn Function>,
@@ -119,10 +119,9 @@ pub(super) async fn map(
     let mut mappings = Vec::new();
     for definition in catalog.iter() {
         let stream = publisher.stream_name(definition.name());
-        streams.ensure_stream(&stream, SHARDS)?;
         let settings = mapping_settings(definition.name(), stream, window);
         let (function, destination) = (Arc::clone(function), Arc::clone(bucket));
-        mappings.push(Mapping::start(streams, settings, function, Some(destination), stop.clone()).await?);
+        mappings.push(streams.map(settings, function, destination, stop.clone()).await?);
     }
     Ok(mappings)
 }
