@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::TableDefinition;
 
 use super::StreamError;
-use crate::database;
+use crate::database::File;
 
 /// (mapping, stream, shard) → position.
 const CHECKPOINTS: TableDefinition<'_, (&str, &str, &str), &str> = TableDefinition::new("checkpoints");
@@ -26,7 +26,7 @@ pub(super) enum Position {
 
 /// Checkpoints in a file. Cheap to clone: clones are the same file.
 #[derive(Clone)]
-pub(super) struct Checkpoints(Arc<Database>);
+pub(super) struct Checkpoints(Arc<File>);
 
 /// Why the file of checkpoints cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +38,8 @@ pub(super) struct OpenError {
 
 impl Checkpoints {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let open = || -> Result<Database, redb::Error> {
-            let database = database::open(path)?;
+        let open = || -> Result<File, redb::Error> {
+            let database = File::open(path)?;
             let transaction = database.begin_write()?;
             transaction.open_table(CHECKPOINTS)?;
             transaction.commit()?;
