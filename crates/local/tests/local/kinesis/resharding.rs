@@ -7,6 +7,7 @@ use pinlake_local::kinesis::{Kinesis, ReshardError};
 use redb::{Database, TableDefinition};
 
 use super::*;
+use crate::support::eventually;
 
 const FIRST: &str = "shardId-000000000000";
 /// The first hash key of the upper half.
@@ -512,7 +513,14 @@ async fn a_file_from_before_resharding_is_read() {
     before.close().await;
     {
         // As it was: without what splits and merges leave.
-        let database = Database::open(folder.path().join("streams.redb")).unwrap();
+        let (path, mut database) = (folder.path().join("streams.redb"), None);
+        // A task of the endpoint that is just ending may hold it for another moment.
+        eventually("the file is closed", || {
+            database = Database::open(&path).ok();
+            database.is_some()
+        })
+        .await;
+        let database = database.unwrap();
         let transaction = database.begin_write().unwrap();
         type Child = (i64, u32, Option<u32>, u128, u128);
         assert!(
