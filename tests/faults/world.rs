@@ -98,6 +98,8 @@ impl World {
         let kinesis_options = kinesis::Options {
             throughput: Throughput::Chance { seed, refused },
             clock: Arc::clone(&time),
+            // Longer than the clock can be stepped: what is kept no longer cannot be compared.
+            retention_hours: 24 * 30,
             ..kinesis::Options::default()
         };
         let kinesis = Kinesis::open(folder.path().join("kinesis.redb"), kinesis_options).unwrap();
