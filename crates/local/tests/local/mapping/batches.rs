@@ -78,8 +78,9 @@ async fn shards_go_on_independently() {
         false => Ok(Value::Null),
     });
     let mapping = start(&streams, settings(), &function, &Arc::default()).await;
-    eventually("three shards are done", || {
-        mapping.status().iter().filter(|shard| shard.behind == 0).count() == 3
+    eventually("three shards are done, and one has failed", || {
+        let status = mapping.status();
+        status[2].last_error.is_some() && status.iter().filter(|shard| shard.behind == 0).count() == 3
     })
     .await;
     let status = mapping.status();
