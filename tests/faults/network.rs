@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -87,6 +87,8 @@ pub(crate) struct Network {
     /// How many requests meet a fault, from 0 to 1.
     share: f64,
     is_healed: AtomicBool,
+    /// A service that nobody reaches, and until when.
+    outage: Mutex<Option<(Service, Instant)>>,
     lines: Mutex<u64>,
     injected: Mutex<BTreeMap<String, u64>>,
     story: Mutex<Vec<String>>,
@@ -103,6 +105,7 @@ impl Network {
             seed,
             share,
             is_healed: AtomicBool::new(false),
+            outage: Mutex::new(None),
             lines: Mutex::new(0),
             injected: Mutex::default(),
             story: Mutex::default(),
@@ -132,6 +135,17 @@ impl Network {
 
     pub(crate) fn is_healed(&self) -> bool {
         self.is_healed.load(Ordering::SeqCst)
+    }
+
+    /// Nobody reaches a service for so long: longer than clients keep trying.
+    pub(crate) fn cut_off(&self, service: Service, time: Duration) {
+        self.note(&format!("{service:?}: outage"), || format!("{time:?}"));
+        *self.outage.lock().unwrap() = Some((service, Instant::now() + time));
+    }
+
+    fn is_cut_off(&self, service: Service) -> bool {
+        let outage = *self.outage.lock().unwrap();
+        !self.is_healed() && outage.is_some_and(|(cut_off, until)| cut_off == service && Instant::now() < until)
     }
 
     /// Goes on without anybody waiting for it, but the end of the run.
@@ -249,6 +263,9 @@ impl Line {
             }
             self.died.cancel();
             return Err(Broken::Reset);
+        }
+        if network.is_cut_off(service) {
+            return Err(Broken::Unreached);
         }
         let Some((fault, wait)) = self.draw() else {
             return Ok(network.carry(service, request).await);

@@ -34,7 +34,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    network::Network,
+    network::{Network, Service},
     producer::{self, Acknowledged},
     sandbox::{Deployed, Sandboxes, Told},
     transport,
@@ -218,6 +218,12 @@ impl World {
                 return Mapped::start(self, given_up).await;
             }
             6..8 => self.reshard().await,
+            8..11 => {
+                let service =
+                    [Service::S3, Service::S3, Service::Kinesis, Service::Firehose][self.dice.random_range(0..4)];
+                let time = Duration::from_millis(self.dice.random_range(10..250));
+                self.network.cut_off(service, time);
+            }
             _ => {}
         }
         mapping
