@@ -16,6 +16,7 @@ conformance!(
     racing_creators_make_one_table,
     races_store_every_row_once,
     a_lost_answer_is_no_second_commit,
+    a_late_put_finds_its_file,
     a_refused_put_leaves_nothing_behind,
     a_warm_commit_takes_two_requests,
     a_watermark_survives_a_checkpoint,
@@ -155,6 +156,23 @@ async fn a_lost_answer_is_no_second_commit(lake: TestLake) {
     append(&mut table, 4..=5).await.unwrap();
     assert_eq!(lake.numbers(Kind::Table).await, [1, 2, 3, 4, 5]);
     assert_eq!(lake.parquet_files(Kind::Table).await, 2);
+}
+
+/// The append has failed by then, and its file must be there all the same.
+async fn a_late_put_finds_its_file(lake: TestLake) {
+    let once = Settings {
+        commit_tries: NonZeroU32::MIN,
+        ..Settings::default()
+    };
+    let mut table = Table::clean(&lake.lake, &pins(), once).unwrap();
+    append(&mut table, 1..=1).await.unwrap();
+    lake.store.fail("_delta_log/00000000000000000002.json", Fault::Late);
+    append(&mut table, 2..=3).await.unwrap_err();
+    assert_eq!(lake.numbers(Kind::Table).await, [1]);
+    lake.store.arrive().await;
+    assert_eq!(lake.numbers(Kind::Table).await, [1, 2, 3]);
+    assert_eq!(append(&mut table, 2..=4).await.unwrap().written, 1);
+    assert_eq!(lake.numbers(Kind::Table).await, [1, 2, 3, 4]);
 }
 
 async fn a_refused_put_leaves_nothing_behind(lake: TestLake) {

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Refuse,
     /// It is carried out, and the answer is an error.
     LoseAnswer,
+    /// The answer is an error, and it is carried out when [`Watched::arrive`] is called.
+    Late,
     /// Somebody else puts this there just before it.
     Overtake(Bytes),
 }
@@ -44,6 +46,8 @@ pub(crate) struct Watched {
     requests: AtomicUsize,
     /// Each applies to the first put whose key contains the text.
     faults: Mutex<VecDeque<(String, Fault)>>,
+    /// Puts that are under way.
+    late: Mutex<Vec<(Path, PutPayload, PutOptions)>>,
     /// After so many requests nothing is carried out any more.
     life: Mutex<Option<Life>>,
     /// Whether each request lets others run before it is carried out and before it is answered.
@@ -56,6 +60,7 @@ impl Watched {
             inner,
             requests: AtomicUsize::new(0),
             faults: Mutex::new(VecDeque::new()),
+            late: Mutex::default(),
             life: Mutex::new(None),
             hesitant: AtomicBool::new(false),
         })
@@ -79,6 +84,14 @@ impl Watched {
     /// Kills whoever uses the store: `requests` are carried out, the next one only if `last_is_done`, and none after that.
     pub(crate) fn die_after(&self, requests: usize, last_is_done: bool) {
         *self.life.lock().unwrap() = Some(Life { requests, last_is_done });
+    }
+
+    /// Carries out the puts that are under way.
+    pub(crate) async fn arrive(&self) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        for (location, payload, opts) in late {
+            let _ = self.inner.put_opts(&location, payload, opts).await;
+        }
     }
 
     /// Lets everything be carried out again.
@@ -162,6 +175,10 @@ impl ObjectStore for Watched {
             Some(Fault::Refuse) => Err(failed()),
             Some(Fault::LoseAnswer) => {
                 self.inner.put_opts(location, payload, opts).await?;
+                Err(failed())
+            }
+            Some(Fault::Late) => {
+                self.late.lock().unwrap().push((location.clone(), payload, opts));
                 Err(failed())
             }
             Some(Fault::Overtake(body)) => {
