@@ -4,6 +4,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+files_in() {
+  find "$1" -type f | wc -l
+}
+
 kib=${1:-60}
 shift || true
 targets=("$@")
@@ -21,6 +25,6 @@ for target in "${targets[@]}"; do
     cp "$chosen/$file" "regressions/$target/"
     taken=$((taken + size))
   done < <(find "$chosen" -type f -printf '%s %f\n' | sort -n)
-  echo "$target: $(ls "$chosen" | wc -l) inputs lead everywhere, $(ls "regressions/$target" | wc -l) are kept in $taken bytes"
+  echo "$target: $(files_in "$chosen") inputs lead everywhere, $(files_in "regressions/$target") are kept in $taken bytes"
   rm -rf "$chosen"
 done

@@ -7,7 +7,7 @@
 //! # Invariants
 //! - Foreign names and foreign pages are refused before a service sees the request
 //!   (`foreign_hosts_and_origins_are_refused`).
-//! - A client that sends slowly is not waited for longer than [`Patience`] says (`slow_heads_and_bodies_are_given_up`).
+//! - A client that sends slowly is not waited for longer than `Patience` says (`slow_heads_and_bodies_are_given_up`).
 
 mod body;
 mod door;
