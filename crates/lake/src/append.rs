@@ -169,11 +169,7 @@ impl Change<Head> for Append<'_> {
         let txns = Watermarks::txns(self.source, &watermark);
         let body = commit::append(&files, txns, head.fit.new_metadata.as_ref(), id, self.now);
         self.uploaded = Some(files);
-        body.map(Some).map_err(|source| Error::Commit {
-            table: self.place.name().to_owned(),
-            version: head.version + 1,
-            source,
-        })
+        body.map(Some).map_err(self.place.unwritten(head.version + 1))
     }
 
     async fn discard(&mut self) {

@@ -69,6 +69,15 @@ impl Place {
         self.folder.parts().chain(path.parts()).collect()
     }
 
+    /// What it is when the commit of a version cannot be put into words.
+    pub(crate) fn unwritten(&self, version: u64) -> impl Fn(serde_json::Error) -> Error {
+        move |source| Error::Commit {
+            table: self.name.clone(),
+            version,
+            source,
+        }
+    }
+
     /// Reads the newest state; makes the table if there is none.
     pub(crate) async fn open(&self, now: DateTime<Utc>) -> Result<Head, Error> {
         match self.load(now).await? {
@@ -90,11 +99,7 @@ impl Place {
             table: self.name.clone(),
             source: source.into(),
         })?;
-        let body = commit::creation(&metadata, &Uuid::new_v4().to_string(), now).map_err(|source| Error::Commit {
-            table: self.name.clone(),
-            version: 0,
-            source,
-        })?;
+        let body = commit::creation(&metadata, &Uuid::new_v4().to_string(), now).map_err(self.unwritten(0))?;
         let failure = match self.log.put(0, body).await {
             Put::Done => {
                 tracing::info!(table = self.name, "table created");

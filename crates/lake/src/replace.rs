@@ -258,11 +258,7 @@ impl Finished {
             id,
             self.now,
         )
-        .map_err(|source| Error::Commit {
-            table: self.place.name().to_owned(),
-            version: head.version + 1,
-            source,
-        })
+        .map_err(self.place.unwritten(head.version + 1))
     }
 
     /// Whether another run has replaced the day in the first table meanwhile. To be asked when the head is known: a run

@@ -172,11 +172,7 @@ impl Change<Head> for Putting<'_> {
         let body = commit::append(&uploaded.files, marks, head.fit.new_metadata.as_ref(), id, self.now);
         self.uploaded = Some(uploaded);
         self.tried.insert(id.to_owned(), rows);
-        body.map(Some).map_err(|source| Error::Commit {
-            table: self.to.name().to_owned(),
-            version: head.version + 1,
-            source,
-        })
+        body.map(Some).map_err(self.to.unwritten(head.version + 1))
     }
 
     async fn discard(&mut self) {

@@ -165,11 +165,7 @@ impl<'a> Taking<'a> {
             id,
             self.now,
         )
-        .map_err(|source| Error::Commit {
-            table: self.place.name().to_owned(),
-            version: head.version + 1,
-            source,
-        })
+        .map_err(self.place.unwritten(head.version + 1))
     }
 }
 
