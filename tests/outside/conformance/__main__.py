@@ -124,6 +124,8 @@ def main() -> int:
     with ExitStack() as stack:
         if arguments.endpoint:
             service, url = arguments.endpoint
+            if service not in SUITES:
+                parser.error(f"there is no service `{service}`, but {', '.join(SUITES)}")
             targets = [
                 Target(service, arguments.expect or "it", url.rstrip("/"), Keys(*arguments.keys), arguments.rounds)
             ]
