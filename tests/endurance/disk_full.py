@@ -396,7 +396,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="default: another one each time")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run that went well")
     arguments = parser.parse_args()
-    cases = [case for case in CASES if case.__name__ in (arguments.cases or [known.__name__ for known in CASES])]
+    names = [case.__name__ for case in CASES]
+    if unknown := [name for name in arguments.cases if name not in names]:
+        parser.error(f"there is no case {', '.join(unknown)}, but {', '.join(names)}")
+    cases = [case for case in CASES if case.__name__ in (arguments.cases or names)]
     if INSIDE not in os.environ:
         in_a_namespace()
 
