@@ -8,6 +8,7 @@
 //! - Foreign names and foreign pages are refused before a service sees the request
 //!   (`foreign_hosts_and_origins_are_refused`).
 //! - A client that sends slowly is not waited for longer than `Patience` says (`slow_heads_and_bodies_are_given_up`).
+//! - A connection on which a body lies unread takes no other request, and says so (`an_unread_body_ends_the_connection`).
 
 mod body;
 mod door;
@@ -16,7 +17,13 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Either;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -157,15 +164,24 @@ where
     }
     let guarded = service_fn(|request: Request<Incoming>| {
         let let_in = door::check(&request);
-        let answer = let_in.map(|()| service.call(request.map(|body| Patient::new(body, patience.body))));
-        async {
-            match answer {
-                Ok(answer) => Ok(answer.await?.map(Either::Left)),
+        let (head, body) = request.into_parts();
+        let (body, end) = Patient::new(body, patience.body);
+        let answer = let_in.map(|()| service.call(Request::from_parts(head, body)));
+        async move {
+            let mut answer = match answer {
+                Ok(answer) => answer.await?.map(Either::Left),
                 Err(refused) => {
                     tracing::info!(reason = %refused, "refused a request at the door");
-                    Ok::<_, S::Error>(refused.response().map(Either::Right))
+                    refused.response().map(Either::Right)
                 }
+            };
+            if !end.is_reached() {
+                // What is left of the body stands where the next request should.
+                answer
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            Ok::<_, S::Error>(answer)
         }
     });
     let serving = http1::Builder::new()
@@ -278,6 +294,34 @@ mod tests {
                 !answer.contains("bytes") && !answer.contains("evil"),
                 "{head}: {answer}"
             );
+        }
+        cancel.cancel();
+        server.stopped().await;
+    }
+
+    #[tokio::test]
+    async fn an_unread_body_ends_the_connection() {
+        let cancel = CancellationToken::new();
+        let server = server(&cancel).await;
+        for (request, closes) in [
+            (
+                "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi",
+                false,
+            ),
+            ("GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n", false),
+            (
+                "POST / HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 2\r\n\r\nhi",
+                true,
+            ),
+            (
+                "POST / HTTP/1.1\r\nhost: evil.example\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+                true,
+            ),
+        ] {
+            let answers = talk(&server, &[request, request], Duration::ZERO).await;
+            assert_eq!(answers.contains("connection: close"), closes, "{request}: {answers}");
+            let answered = if closes { 1 } else { 2 };
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), answered, "{request}: {answers}");
         }
         cancel.cancel();
         server.stopped().await;

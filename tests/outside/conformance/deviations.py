@@ -47,11 +47,6 @@ OURS_S3 = {
         "the key is no file path", "a file name has up to 255 bytes; the lake's names are shorter"
     ),
     "an_unknown_key": Deviation("NotSignedUp", "s3s's name for it; it is refused with the same status"),
-    "a_refusal_before_the_body": Deviation(
-        "the next request on the connection",
-        "the connection closes, or takes the next request for the body, without having said so; SDKs try again",
-        sometimes=True,
-    ),
     "uploads_are_listed": Deviation("NotImplemented", "nothing here asks for it: who begins an upload ends it"),
 }
 

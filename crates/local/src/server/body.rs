@@ -2,6 +2,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -47,16 +51,30 @@ pub(crate) struct Patient {
     left: Duration,
     /// Since when it is waited for, and until when it may be.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    end: End,
+}
+
+/// Whether a body was read to its end, also when it is no longer there to be asked.
+#[derive(Clone, Debug)]
+pub(super) struct End(Arc<AtomicBool>);
+
+impl End {
+    pub(super) fn is_reached(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Patient {
-    pub(super) fn new(body: Incoming, wait: Wait) -> Self {
-        Self {
+    pub(super) fn new(body: Incoming, wait: Wait) -> (Self, End) {
+        let end = End(Arc::new(AtomicBool::new(body.is_end_stream())));
+        let patient = Self {
             body,
             per_byte: wait.per_byte,
             left: wait.at_most,
             waiting: None,
-        }
+            end: end.clone(),
+        };
+        (patient, end)
     }
 }
 
@@ -85,6 +103,9 @@ impl Body for Patient {
         {
             let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
             this.left = this.left.saturating_add(this.per_byte.saturating_mul(bytes));
+        }
+        if frame.is_none() || this.body.is_end_stream() {
+            this.end.0.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
     }
