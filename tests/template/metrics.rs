@@ -227,7 +227,12 @@ fn sums_add_up() {
         batches > 6 && sum("RowsQuarantined") > 0,
         "the day was too quiet to say anything"
     );
-    assert_eq!(sum("DaysReported"), 3, "the daily run was run three times");
+    // The schedule's own run is one more, if it is its hour meanwhile.
+    let reported = sum("DaysReported");
+    assert!(
+        (3..=4).contains(&reported),
+        "the daily run was run three times, and reported {reported} days"
+    );
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     firehose::unpacked,
-    support::{BUCKET, Streams, firehose_client, kinesis_client, listener, s3_client, serve_s3},
+    support::{BUCKET, Streams, eventually, firehose_client, kinesis_client, listener, s3_client, serve_s3},
 };
 
 const STREAM: &str = "pinlake-pin";
@@ -93,8 +96,9 @@ fn spawn(folder: &Path) -> (Child, [String; 3]) {
 }
 
 /// Splits a stream's one shard and merges the two again, until there is no answer any more. Returns how many there were.
-async fn split_and_merge(kinesis: aws_sdk_kinesis::Client) -> usize {
+async fn split_and_merge(kinesis: aws_sdk_kinesis::Client, answered: Arc<AtomicUsize>) -> usize {
     for step in 0.. {
+        answered.store(step, Ordering::SeqCst);
         let open = ShardFilter::builder()
             .r#type(ShardFilterType::AtLatest)
             .build()
@@ -133,10 +137,11 @@ async fn what_was_answered_outlives_a_kill() {
     let (mut child, [s3_url, kinesis_url, firehose_url]) = spawn(folder.path());
 
     // Writers that write until they get no answer any more.
+    let (rounds, steps) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..4_u8 {
         let (s3, kinesis) = (s3_client(&s3_url), kinesis_client(&kinesis_url));
-        let firehose = firehose_client(&firehose_url);
+        let (firehose, rounds) = (firehose_client(&firehose_url), Arc::clone(&rounds));
         writers.spawn(async move {
             let (mut objects, mut numbers, mut lines) = (Vec::new(), Vec::new(), Vec::new());
             for round in 0.. {
@@ -171,12 +176,15 @@ async fn what_was_answered_outlives_a_kill() {
                 let Ok(put) = put else { break };
                 assert_eq!(put.failed_put_count(), 0);
                 lines.extend((0..5).map(line));
+                rounds.fetch_add(1, Ordering::SeqCst);
             }
             (objects, numbers, lines)
         });
     }
-    let resharder = tokio::spawn(split_and_merge(kinesis_client(&kinesis_url)));
+    let resharder = tokio::spawn(split_and_merge(kinesis_client(&kinesis_url), Arc::clone(&steps)));
     tokio::time::sleep(Duration::from_millis(700)).await;
+    let enough = || rounds.load(Ordering::SeqCst) > 0 && steps.load(Ordering::SeqCst) > 1;
+    eventually("enough was answered", enough).await;
     child.kill().unwrap();
     child.wait().unwrap();
     let (mut objects, mut numbers, mut lines) = (Vec::new(), Vec::new(), Vec::new());

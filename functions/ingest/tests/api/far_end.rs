@@ -297,7 +297,7 @@ pub(crate) async fn app(settings: Settings) -> (App, FarEnd) {
     .await;
     let backoff = Backoff {
         first: Duration::from_millis(1),
-        most: Duration::from_millis(5),
+        most: Duration::from_millis(100),
     };
     let kinesis = Kinesis::new(&sdk(&aws), &settings.stream_prefix).with_backoff(backoff);
     let firehose = Firehose::new(&firehose_sdk(&aws), &settings.stream_prefix).with_backoff(backoff);

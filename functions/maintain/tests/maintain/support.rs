@@ -183,12 +183,11 @@ pub(crate) async fn store(
 /// Appends `commits` batches of five records, one of them bad, to both tables of a dataset.
 pub(crate) async fn small_files(lake: &TestLake, dataset: &str, commits: u64) {
     let mut landing = lake.landing(dataset);
-    let source = shard(0);
+    // All of one moment: midnight between two commits would make two partitions.
+    let (source, now) = (shard(0), Utc::now());
     for commit in 0..commits {
         let first = commit * 5 + 1;
-        store(&mut landing, &source, first..=first + 4, Utc::now())
-            .await
-            .unwrap();
+        store(&mut landing, &source, first..=first + 4, now).await.unwrap();
     }
 }
 

@@ -37,7 +37,7 @@ async fn a_store_that_hangs_does_not_outlast_the_deadline() {
     hanging.hang(true);
     let now = Utc::now();
     let summary = handler(&lake.lake, &[])
-        .run(now, now + TimeDelta::seconds(5))
+        .run(now, now + TimeDelta::seconds(10))
         .await
         .unwrap();
     let pin = summary.tables.iter().find(|table| table.table == "tables/pin").unwrap();

@@ -102,9 +102,9 @@ async fn a_provisioned_shard_refuses_record_by_record() {
             .data(Blob::new(vec![b'x'; 1_000_000]))
             .send()
     };
-    // Four seconds' worth at once.
-    let (a, b, c, d) = tokio::join!(large(), large(), large(), large());
-    let refused = [a, b, c, d]
+    // Sixteen seconds' worth at once.
+    let puts = futures::future::join_all((0..16).map(|_| large())).await;
+    let refused = puts
         .into_iter()
         .filter_map(Result::err)
         .map(|error| error.into_service_error());

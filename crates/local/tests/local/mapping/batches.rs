@@ -43,7 +43,7 @@ async fn batches_are_cut_by_size() {
 async fn a_batch_waits_for_its_window() {
     let folder = tempfile::tempdir().unwrap();
     let streams = streams(folder.path(), 1).await;
-    let window = Duration::from_millis(600);
+    let window = Duration::from_secs(3);
     let settings = Settings {
         batch_window: window,
         batch_size: 20,

@@ -1,5 +1,9 @@
 //! What happens when a function fails.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::DateTime;
+
 use super::*;
 
 #[tokio::test]
@@ -138,14 +142,25 @@ async fn retries_end_and_the_stream_goes_on() {
 #[tokio::test]
 async fn old_records_are_given_up_on() {
     let folder = tempfile::tempdir().unwrap();
-    let streams = streams(folder.path(), 1).await;
+    let now = Arc::new(AtomicI64::new(1_700_000_000));
+    let clock = Arc::clone(&now);
+    let options = Options {
+        clock: Arc::new(move || DateTime::from_timestamp_secs(clock.load(Ordering::SeqCst)).unwrap()),
+        ..Options::default()
+    };
+    let streams = Streams::open(folder.path(), options).await;
+    streams.kinesis.ensure_stream(STREAM, 1).unwrap();
     put(&streams, ["old".into()]).await;
-    let function = Recorder::new(|seen, _| match seen.data[0] == "old" {
-        true => Err(InvokeError::new("Poison", "no")),
-        false => Ok(Value::Null),
+    let function = Recorder::new(move |seen, invocation| {
+        if seen.data[0] == "old" {
+            // It grows old while it is tried again.
+            now.fetch_add(2_000 * invocation as i64, Ordering::SeqCst);
+            return Err(InvokeError::new("Poison", "no"));
+        }
+        Ok(Value::Null)
     });
     let settings = Settings {
-        most_age: Some(Duration::from_millis(400)),
+        most_age: Some(Duration::from_secs(3_600)),
         ..settings()
     };
     let shelf = Arc::new(Shelf::default());
@@ -156,7 +171,8 @@ async fn old_records_are_given_up_on() {
     assert_eq!(shelf.data(), ["old"]);
     let record = shelf.records().remove(0).1;
     assert_eq!(record["requestContext"]["condition"], "RecordAgeExceeded");
-    assert!(record["requestContext"]["approximateInvokeCount"].as_u64().unwrap() > 1);
+    // At the ages of 0, 0 and 2,000 seconds; at 6,000 no more.
+    assert_eq!(record["requestContext"]["approximateInvokeCount"], 3);
     assert_eq!(function.seen().pop().unwrap().data, ["new"]);
 }
 
