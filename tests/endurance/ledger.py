@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyarrow import fs
 
 from pipeline import DATASETS
 
@@ -160,10 +161,13 @@ def read(lake: Path) -> dict[str, list[Stored]]:
     found: dict[str, list[Stored]] = {}
     for dataset in DATASETS:
         for place, column in (("table", ID_COLUMN[dataset]), ("quarantine", "payload")):
-            delta = open_table(lake / {"table": "tables"}.get(place, place) / dataset)
+            folder = lake / {"table": "tables"}.get(place, place) / dataset
+            delta = open_table(folder)
             if delta is None:
                 continue
-            rows = delta.to_pyarrow_dataset().to_table(columns=[column, "_origin"])
+            # By Arrow's own file system: see `read_delta` of the outside witnesses.
+            files = fs.SubTreeFileSystem(str(folder.resolve()), fs.LocalFileSystem())
+            rows = delta.to_pyarrow_dataset(filesystem=files).to_table(columns=[column, "_origin"])
             for value, origin in zip(rows[column].to_pylist(), rows["_origin"].to_pylist(), strict=True):
                 found.setdefault(id_of(value) or origin, []).append(Stored(dataset, place, origin))
     return found

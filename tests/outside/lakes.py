@@ -118,9 +118,12 @@ def of(arguments: argparse.Namespace) -> Lake:
 # ── the readers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_delta(_: Lake, table: DeltaTable) -> list[Row]:
-    """All rows, as deltalake sees them."""
-    return table.to_pyarrow_dataset().to_table().to_pylist()
+def read_delta(lake: Lake, table: DeltaTable) -> list[Row]:
+    """All rows, as deltalake sees them. Arrow itself reads the files: of a file system in Python, which is deltalake's own,
+    a thread of Arrow's may still hold a file when the interpreter ends, and that aborts the process."""
+    root = table.table_uri.removeprefix("file://").removeprefix("s3://").rstrip("/")
+    files = pyarrow.fs.SubTreeFileSystem(root, lake.files)
+    return table.to_pyarrow_dataset(filesystem=files).to_table().to_pylist()
 
 
 def read_duckdb(lake: Lake, table: DeltaTable) -> list[Row]:

@@ -65,7 +65,7 @@ def latest_rows(lake: lakes.Lake, dataset: str) -> Rows:
     """Of each key the row that arrived last."""
     table = lake.table("tables", dataset)
     latest: Rows = {}
-    for row in table.to_pyarrow_dataset().to_table().to_pylist() if table else []:
+    for row in lakes.read_delta(lake, table) if table else []:
         known = latest.get(row["ind"])
         if known is None or arrival(row) > arrival(known):
             latest[row["ind"]] = row
