@@ -13,7 +13,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 seed=${SEED:-$RANDOM}
 
 echo "seed $seed; once more: SEED=$seed $0 $*"
-cd "$(mktemp -d)"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH="$here" "$bin/schemathesis" \
   --config-file "$here/schemathesis.toml" run "$url/openapi.json" --url "$url" --checks all --mode all \
   --max-time "$seconds" --seed "$seed" --continue-on-failure --warnings off
