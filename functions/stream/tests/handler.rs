@@ -10,7 +10,7 @@ use pinlake_host::Lines;
 use pinlake_lake::{Kind, ORIGIN, PAYLOAD, REASON, describe};
 use pinlake_stream::{Error, Handler};
 use serde_json::{Value, json};
-use support::{NUMBER, Place, base64, event, invoke, is_bad, metrics_to, record, store::Fault, texts, user};
+use support::{NUMBER, TestLake, base64, event, invoke, is_bad, metrics_to, record, store::Fault, texts, user};
 
 fn split(numbers: impl Iterator<Item = u128>) -> (Vec<u128>, Vec<u128>) {
     numbers.partition(|number| !is_bad(*number))
@@ -18,7 +18,7 @@ fn split(numbers: impl Iterator<Item = u128>) -> (Vec<u128>, Vec<u128>) {
 
 #[tokio::test]
 async fn counts_add_up() {
-    let place = Place::in_folder();
+    let place = TestLake::in_folder();
     assert_eq!(invoke(&place.handler(), event(1..=10)).await.unwrap(), [0_u128; 0]);
     let (good, bad) = split(1..=10);
     assert_eq!(place.numbers(Kind::Table, "user").await, good);
@@ -38,7 +38,7 @@ async fn counts_add_up() {
 
 #[tokio::test]
 async fn a_batch_delivered_twice_and_cut_anew_is_stored_once() {
-    for place in [Place::in_memory(), Place::in_folder()] {
+    for place in [TestLake::in_memory(), TestLake::in_folder()] {
         let warm = place.handler();
         for numbers in [1..=9, 1..=9, 1..=4, 5..=9, 7..=14, 2..=20] {
             assert_eq!(invoke(&warm, event(numbers.clone())).await.unwrap(), [0_u128; 0]);
@@ -52,7 +52,7 @@ async fn a_batch_delivered_twice_and_cut_anew_is_stored_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn racing_handlers_store_each_record_once() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     let handlers: Vec<Handler> = (0..3).map(|_| place.handler()).collect();
     for numbers in [1..=8, 6..=15, 10..=30] {
         let deliveries = handlers.iter().map(|handler| invoke(handler, event(numbers.clone())));
@@ -67,7 +67,7 @@ async fn racing_handlers_store_each_record_once() {
 
 #[tokio::test]
 async fn a_fault_names_the_first_record_that_is_not_stored() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     let handler = place.handler();
     // The rejects 3 and 6 are stored, the rows from 4 on are not: nothing before 4 has to come again.
     place.store.fail("tables/user/ingest_date", Fault::Refuse);
@@ -83,7 +83,7 @@ async fn a_fault_names_the_first_record_that_is_not_stored() {
 
 #[tokio::test]
 async fn broken_base64_is_quarantined_as_it_came() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     let records = vec![
         record("user", 1, "%%%"),
         record("user", 2, &base64(&user(2))),
@@ -108,7 +108,7 @@ async fn broken_base64_is_quarantined_as_it_came() {
 
 #[tokio::test]
 async fn a_stream_without_a_dataset_stores_nothing() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     let records = vec![
         record("pinlake-user", 1, &base64(&user(1))),
         record("pinlake-whale", 2, &base64(&user(2))),
@@ -122,7 +122,7 @@ async fn a_stream_without_a_dataset_stores_nothing() {
 
 #[tokio::test]
 async fn an_unreadable_event_is_an_error() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     for event in ["{}", "[]", "null", "{\"Records\":[{}]}", "{\"Records\":5}"] {
         assert!(
             matches!(place.handler().invoke(event.as_bytes()).await, Err(Error::Envelope(_))),
@@ -149,7 +149,7 @@ fn kafka(partition: i64, offsets: std::ops::RangeInclusive<u64>) -> Vec<Value> {
 
 #[tokio::test]
 async fn kafka_comes_through_the_same_door() {
-    let place = Place::in_memory();
+    let place = TestLake::in_memory();
     let event = json!({
         "eventSource": "aws:kafka", "eventSourceArn": "arn:aws:kafka:eu-west-1:000000000000:cluster/c/1",
         "bootstrapServers": "b-1:9092",
@@ -184,7 +184,7 @@ async fn the_sample_events_are_stored() {
                 .sum(),
             other => panic!("{file}: {other}"),
         };
-        let place = Place::in_memory();
+        let place = TestLake::in_memory();
         let answer = place.handler().invoke(&event).await.unwrap();
         assert_eq!(answer, b"{\"batchItemFailures\":[]}", "{file}");
         let mut stored = 0;
@@ -200,7 +200,7 @@ async fn the_sample_events_are_stored() {
 
 #[tokio::test]
 async fn metrics_tell_what_becomes_of_a_batch() {
-    let (place, told) = (Place::in_memory(), Lines::default());
+    let (place, told) = (TestLake::in_memory(), Lines::default());
     let handler = place.handler().with_metrics(metrics_to(&told));
     invoke(&handler, event(1..=9)).await.unwrap();
     // 5 to 9 again, and three new ones: 12 is bad.
@@ -230,7 +230,7 @@ async fn metrics_tell_what_becomes_of_a_batch() {
 
 #[tokio::test]
 async fn a_batch_that_comes_again_is_told_with_its_age() {
-    let (place, told) = (Place::in_memory(), Lines::default());
+    let (place, told) = (TestLake::in_memory(), Lines::default());
     let handler = place.handler().with_metrics(metrics_to(&told));
     place.store.fail("tables/user/ingest_date", Fault::Refuse);
     assert_eq!(invoke(&handler, event(1..=2)).await.unwrap(), [1]);

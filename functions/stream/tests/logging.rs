@@ -8,14 +8,14 @@ mod support;
 
 use pinlake_host::{Lines, LogFormat, Logging};
 use serde_json::json;
-use support::{Place, base64, invoke, metrics_to, record, store::Fault, user};
+use support::{TestLake, base64, invoke, metrics_to, record, store::Fault, user};
 use tracing::Instrument as _;
 
 /// As on Lambda, with all that our own crates log.
 #[tokio::test]
 async fn lines_tell_their_invocation_and_no_payload() {
     const MARK: &str = "payload-7f3a";
-    let (place, told, logged) = (Place::in_memory(), Lines::default(), Lines::default());
+    let (place, told, logged) = (TestLake::in_memory(), Lines::default(), Lines::default());
     let handler = place.handler().with_metrics(metrics_to(&told));
     let output = logged.clone();
     let logging = Logging {

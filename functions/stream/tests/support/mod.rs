@@ -4,48 +4,21 @@
 #[allow(dead_code)]
 pub(crate) mod store;
 
-use std::sync::Arc;
-
 use arrow::array::{AsArray, RecordBatch};
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName};
 use pinlake_host::{
     Lines,
     metrics::{Metrics, Teller},
 };
-use pinlake_lake::{Kind, Lake, ORIGIN, read_table};
+use pinlake_lake::{Kind, ORIGIN, read_table};
 use pinlake_stream::{Error, Handler, Settings};
 use serde_json::{Value, json, value::RawValue};
-use store::Watched;
+
+pub(crate) use store::TestLake;
 
 pub(crate) const NUMBER: u128 = 49_590_338_271_490_256_608_559_692;
 
-pub(crate) struct Place {
-    pub(crate) lake: Lake,
-    pub(crate) store: Arc<Watched>,
-    _folder: Option<tempfile::TempDir>,
-}
-
-impl Place {
-    pub(crate) fn in_memory() -> Self {
-        Self::new(Arc::new(InMemory::new()), "memory:///lake", None)
-    }
-
-    pub(crate) fn in_folder() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = url::Url::from_directory_path(folder.path()).unwrap();
-        Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
-    }
-
-    fn new(inner: Arc<dyn ObjectStore>, url: &str, folder: Option<tempfile::TempDir>) -> Self {
-        let store = Watched::new(inner);
-        Self {
-            lake: Lake::with_store(Arc::clone(&store) as _, url).unwrap(),
-            store,
-            _folder: folder,
-        }
-    }
-
+impl TestLake {
     /// A handler as a fresh function has it.
     pub(crate) fn handler(&self) -> Handler {
         let settings = Settings::from_lookup(|name| match name {

@@ -9,14 +9,13 @@ use arrow::{
     datatypes::Int32Type,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use pinlake_dataset::{Catalog, DatasetName, Definition};
 use pinlake_lake::{
-    Appended, Error, Kind, Lake, ORIGIN, Rows, SequenceNumber, Settings, Settled, Source, Table,
-    quarantine_rows_schema, read_table,
+    Appended, Error, Kind, ORIGIN, Rows, SequenceNumber, Settings, Settled, Source, Table, quarantine_rows_schema,
+    read_table,
 };
 
-use store::Watched;
+pub(crate) use store::TestLake;
 
 /// Runs each case on every kind of store.
 macro_rules! conformance {
@@ -32,34 +31,7 @@ macro_rules! conformance {
 }
 pub(crate) use conformance;
 
-/// A lake to test on. The folder lives as long as this does.
-pub(crate) struct TestLake {
-    pub(crate) lake: Lake,
-    pub(crate) store: Arc<Watched>,
-    _folder: Option<tempfile::TempDir>,
-}
-
 impl TestLake {
-    pub(crate) fn in_memory() -> Self {
-        Self::new(Arc::new(InMemory::new()), "memory:///some/prefix", None)
-    }
-
-    pub(crate) fn in_folder() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = url::Url::from_directory_path(folder.path()).unwrap();
-        Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
-    }
-
-    fn new(inner: Arc<dyn ObjectStore>, url: &str, folder: Option<tempfile::TempDir>) -> Self {
-        let store = Watched::new(inner);
-        let lake = Lake::with_store(Arc::clone(&store) as _, url).unwrap();
-        Self {
-            lake,
-            store,
-            _folder: folder,
-        }
-    }
-
     /// `_origin`'s last word of every row in a table, sorted: the sequence numbers.
     pub(crate) async fn numbers(&self, kind: Kind) -> Vec<u64> {
         let mut numbers = Vec::new();

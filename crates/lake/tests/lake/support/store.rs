@@ -1,4 +1,4 @@
-//! An object store that counts its requests and fails on demand.
+//! A lake on an object store that counts its requests and fails on demand.
 
 use std::{
     collections::VecDeque,
@@ -15,8 +15,39 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, local::LocalFileSystem, memory::InMemory,
+    path::Path,
 };
+use pinlake_lake::Lake;
+
+/// A lake to test on. The folder lives as long as this does.
+pub(crate) struct TestLake {
+    pub(crate) lake: Lake,
+    pub(crate) store: Arc<Watched>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestLake {
+    pub(crate) fn in_memory() -> Self {
+        Self::new(Arc::new(InMemory::new()), "memory:///some/prefix", None)
+    }
+
+    pub(crate) fn in_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url::Url::from_directory_path(folder.path()).unwrap();
+        Self::new(Arc::new(LocalFileSystem::new()), url.as_str(), Some(folder))
+    }
+
+    fn new(inner: Arc<dyn ObjectStore>, url: &str, folder: Option<tempfile::TempDir>) -> Self {
+        let store = Watched::new(inner);
+        let lake = Lake::with_store(Arc::clone(&store) as _, url).unwrap();
+        Self {
+            lake,
+            store,
+            _folder: folder,
+        }
+    }
+}
 
 /// What happens to a put.
 #[derive(Debug, Clone, PartialEq, Eq)]
