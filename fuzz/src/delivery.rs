@@ -51,6 +51,17 @@ pub(crate) fn is_stored_once(lake: &Lake, event: &[u8]) -> Option<u64> {
     })
 }
 
+/// Holds for any bytes as an event: see [`is_stored_once`]; and as many records are delivered as `count` finds in it.
+pub(crate) fn is_stored_as_it_is(lake: &Lake, event: &[u8], count: impl FnOnce(&Value) -> Option<u64>) {
+    let delivered = is_stored_once(lake, event);
+    let sent = serde_json::from_slice(event).ok().and_then(|event| count(&event));
+    // A text with a lone surrogate is no `Value`; of such an event the number of records is not known here.
+    assert!(
+        delivered.is_none() || sent.is_none() || delivered == sent,
+        "{delivered:?} of {sent:?}"
+    );
+}
+
 /// The payloads in the quarantine of a dataset.
 pub(crate) fn quarantined(lake: &Lake, dataset: &str) -> Vec<Vec<u8>> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    delivery::{is_stored_once, lake, quarantined},
+    delivery::{is_stored_as_it_is, is_stored_once, lake, quarantined},
     kpl::packed,
 };
 
@@ -23,15 +23,7 @@ pub fn check(data: &[u8]) {
     };
     let lake = lake();
     if kind & 1 == 0 {
-        let delivered = is_stored_once(&lake, content);
-        let sent = serde_json::from_slice::<Value>(content).ok();
-        let sent = sent.and_then(|event| Some(event["Records"].as_array()?.len() as u64));
-        // A text with a lone surrogate is no `Value`; of such an event the number of records is not known here.
-        assert!(
-            delivered.is_none() || sent.is_none() || delivered == sent,
-            "{delivered:?} of {sent:?}"
-        );
-        return;
+        return is_stored_as_it_is(&lake, content, |event| Some(event["Records"].as_array()?.len() as u64));
     }
     let mut packed_ones: Vec<(&str, Vec<u8>)> = Vec::new();
     let mut records = Vec::new();
