@@ -4,7 +4,7 @@ mod show;
 
 use std::{
     fs,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     client::{Client, Outcome, ROWS_PER_REQUEST, Via},
-    pipeline::{Options, Pipeline},
+    pipeline::{Claim, Options, Pipeline, STATE},
     report,
     rows::{DATASETS, Rows},
     terminal::{bar, say},
@@ -29,7 +29,7 @@ use crate::{
 /// Runs the whole pipeline on rows made from a seed, and shows what came out.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Where the demo keeps its state. It is emptied first, if an earlier demo made it.
+    /// Where the demo keeps its state. What an earlier demo made there is removed first, and what was posted to it since.
     #[arg(long, value_name = "DIR", default_value = ".pinlake/demo")]
     state: PathBuf,
     /// Rows to post of each dataset.
@@ -58,14 +58,14 @@ impl Demo {
     /// Runs the command. An error when the counts do not add up.
     pub async fn run(&self) -> Result<()> {
         let started = Instant::now();
-        self.make_room()?;
+        let claim = self.make_room()?;
         // The edge lets everything through here, so that the quarantine has something to show.
         let options = Options {
             validate: false,
             window: Duration::from_millis(500),
             ..Options::anywhere(&self.state)
         };
-        let pipeline = Pipeline::start(options).await?;
+        let pipeline = Pipeline::start_on(claim, options).await?;
         say(format_args!(
             "posting {} rows of each dataset to {}, half to /streams, half to /topics",
             self.rows,
@@ -91,20 +91,33 @@ impl Demo {
         Ok(())
     }
 
-    /// Empties the folder of an earlier demo, and only such a one.
-    fn make_room(&self) -> Result<()> {
-        let used = fs::read_dir(&self.state).is_ok_and(|mut entries| entries.next().is_some());
-        if used {
-            if !self.state.join(SENT).is_dir() {
-                bail!(
-                    "{} holds something that is no demo's; name another folder with --state",
-                    self.state.display()
-                );
-            }
-            fs::remove_dir_all(&self.state).with_context(|| format!("could not empty {}", self.state.display()))?;
-        }
+    /// Removes what an earlier demo made, and only that: not another's folder, not while a pipeline runs on it.
+    fn make_room(&self) -> Result<Claim> {
         let sent = self.state.join(SENT);
-        fs::create_dir_all(&sent).with_context(|| format!("could not create {}", sent.display()))
+        if !sent.is_dir() && !Claim::is_unused(&self.state) {
+            bail!(
+                "{} holds something that is no demo's; name another folder with --state",
+                self.state.display()
+            );
+        }
+        let claim = Claim::on(&self.state)?;
+        // The mark goes last, so that a demo that is broken off here can be repeated.
+        for name in STATE.into_iter().chain(["demo"]) {
+            let path = self.state.join(name);
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("could not remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        fs::create_dir_all(&sent).with_context(|| format!("could not create {}", sent.display()))?;
+        Ok(claim)
     }
 
     /// All that a day brings: rows by both ways, then the daily run and the upkeep.

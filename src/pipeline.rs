@@ -9,6 +9,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `claim` | whose a state folder is |
 //! | `endpoints` | S3 and Kinesis: of this process, or others' by their addresses |
 //! | `functions` | the handlers, as triggers see them |
 //! | `triggers` | mappings, schedules and deliveries, set as in `template.yaml` |
@@ -21,6 +22,7 @@
 //! (records that are not yet in a raw object). Where S3 or Kinesis is another's, theirs is the state; how far each mapping
 //! is in a Kinesis of others is in `checkpoints.redb`.
 
+mod claim;
 mod endpoints;
 mod front;
 pub mod functions;
@@ -58,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use self::{
+    claim::Claim,
     endpoints::loopback,
     functions::MAINTAIN_TIME,
     triggers::{Bucket, delivery_settings, mapping_settings, schedule_settings},
@@ -67,6 +70,8 @@ use self::{
     functions::Functions,
 };
 
+/// What a pipeline makes in its state folder.
+pub const STATE: [&str; 4] = ["s3", "kinesis.redb", "firehose.redb", "checkpoints.redb"];
 /// The bucket that holds the lake.
 pub const BUCKET: &str = "pinlake";
 /// Kinesis and delivery streams are named `<prefix>-<dataset>`, as a stack's are.
@@ -135,6 +140,14 @@ impl Options {
         }
     }
 
+    /// The definitions.
+    fn catalog(&self) -> Result<Catalog> {
+        Ok(match &self.datasets {
+            None => Catalog::built_in(),
+            Some(folder) => pinlake_catalog::load_path(folder)?,
+        })
+    }
+
     /// Where a function tells its metrics.
     fn metrics(&self, teller: Teller) -> Metrics {
         match self.metrics.clone() {
@@ -160,16 +173,27 @@ pub struct Pipeline {
     calls: Calls,
     /// Stops the API, then the triggers and the delivery, then what they stand on.
     stops: [CancellationToken; 3],
+    _claim: Claim,
 }
 
 impl Pipeline {
     /// Starts everything. When this returns, requests are answered.
+    ///
+    /// # Errors
+    /// The state folder is another's or damaged, a port is taken, or a definition is wrong.
     pub async fn start(options: Options) -> Result<Self> {
-        let catalog = match &options.datasets {
-            None => Catalog::built_in(),
-            Some(folder) => pinlake_catalog::load_path(folder)?,
-        };
-        fs::create_dir_all(&options.state).with_context(|| format!("could not create {}", options.state.display()))?;
+        // Before the claim, which makes the folder.
+        let catalog = options.catalog()?;
+        Self::begin(Claim::on(&options.state)?, catalog, options).await
+    }
+
+    /// The same on a state folder that is claimed already.
+    pub async fn start_on(claim: Claim, options: Options) -> Result<Self> {
+        let catalog = options.catalog()?;
+        Self::begin(claim, catalog, options).await
+    }
+
+    async fn begin(claim: Claim, catalog: Catalog, options: Options) -> Result<Self> {
         let api_listener = listen(options.port, 0).await?;
         let firehose_listener = listen(options.port, 3).await?;
         let stops: [CancellationToken; 3] = Default::default();
@@ -272,6 +296,7 @@ impl Pipeline {
             delivery,
             calls,
             stops,
+            _claim: claim,
         })
     }
 

@@ -207,7 +207,7 @@ pub(super) fn further(state: &Path) {
          import duckdb; from deltalake import DeltaTable\n    \
          pin = DeltaTable(\"{tables}/pin\").to_pyarrow_dataset()\n    \
          duckdb.sql(\"select category, count(*), max(follower_count) from pin group by all order by 2 desc\")\n  \
-         cargo run -- up --state {}    the same pipeline, to post to yourself\n  \
+         cargo run -- up --state {}    the same pipeline, to post to yourself (another demo empties it)\n  \
          echo 'select category, count(*) from pin group by 1 order by 2 desc' | cargo run -- report --state {} --sql -\n  \
          {}/{}/    the rows as posted",
         state.display(),
