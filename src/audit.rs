@@ -129,7 +129,7 @@ impl Audit {
         let started = Utc::now();
         let catalog = catalog(self.datasets.as_deref())?;
         let definitions = self.definitions(&catalog)?;
-        let lake = self.lake.open().await?;
+        let lake = self.lake.open_beside(&self.streams).await?;
         let (by_streams, by_topics) = (self.via != Some(Via::Topics), self.via != Some(Via::Streams));
         let streams = match by_streams {
             true => Some(self.lake.streams(&self.streams).await?),
@@ -218,7 +218,9 @@ impl Audit {
         for findings in all {
             findings::name_each(findings, most);
         }
-        if all.iter().all(Findings::is_clean) {
+        if all.iter().all(Findings::is_nothing) {
+            say(format_args!("no record was delivered, as far as is still known"));
+        } else if all.iter().all(Findings::is_clean) {
             say(format_args!("every record that is due is stored once"));
         }
         if all.iter().any(|findings| !findings.given_up.is_empty()) {

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,11 +13,19 @@ use clap::Args;
 use pinlake_dataset::Catalog;
 use pinlake_lake::Lake;
 use pinlake_local::{Server, kinesis, s3};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::pipeline::{Pipeline, lake_in};
+use crate::pipeline::{BUCKET, Pipeline, lake_in};
+
+/// Where a local pipeline keeps everything, unless told otherwise.
+const STATE: &str = ".pinlake";
+/// How many ports above the API a local pipeline has S3 and Kinesis.
+const S3: u16 = 1;
+const KINESIS: u16 = 2;
+/// How long an endpoint of this machine may take to let somebody in.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which lake.
 #[derive(Debug, Args)]
@@ -27,9 +36,9 @@ pub struct LakeAt {
     /// With --lake s3://…: another S3 than AWS's, as that of a running `pinlake up`.
     #[arg(long, value_name = "URL", requires = "lake")]
     s3_endpoint: Option<String>,
-    /// Where the local pipeline keeps everything.
-    #[arg(long, value_name = "DIR", default_value = ".pinlake")]
-    state: PathBuf,
+    /// Where the local pipeline keeps everything. Default: `.pinlake`.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 /// Which streams.
@@ -38,7 +47,8 @@ pub struct StreamsAt {
     /// Another Kinesis than AWS's, as that of a running `pinlake up`.
     #[arg(long, value_name = "URL")]
     kinesis_endpoint: Option<String>,
-    /// The API of a running `pinlake up`: its Kinesis has the port two above.
+    /// The API of a running `pinlake up`: its Kinesis has the port two above. The lake is that of its S3, one port above,
+    /// unless --lake or --state names one.
     #[arg(long, value_name = "URL", conflicts_with = "kinesis_endpoint")]
     at: Option<String>,
 }
@@ -51,11 +61,14 @@ pub(crate) struct Streams {
 }
 
 impl LakeAt {
-    /// Opens the lake. Makes no request.
+    /// Opens the lake.
     pub(crate) async fn open(&self) -> Result<Lake> {
         match &self.lake {
-            None => Pipeline::lake_on_disk(&self.state),
+            None => Pipeline::lake_on_disk(self.state()),
             Some(uri) if uri.contains("://") => {
+                if let Some(endpoint) = &self.s3_endpoint {
+                    answers(endpoint).await?;
+                }
                 let aws = aws(self.s3_endpoint.as_deref()).await;
                 Ok(pinlake_aws::open_lake(uri, &aws)?)
             }
@@ -63,13 +76,33 @@ impl LakeAt {
         }
     }
 
+    /// Opens the lake that is fed by streams: that of a running pipeline if no other is named.
+    pub(crate) async fn open_beside(&self, at: &StreamsAt) -> Result<Lake> {
+        match (&self.lake, &self.state, &at.at) {
+            (None, None, Some(api)) => {
+                let endpoint = beside(api, S3)?;
+                answers(&endpoint).await?;
+                let aws = aws(Some(&endpoint)).await;
+                Ok(pinlake_aws::open_lake(&format!("s3://{BUCKET}"), &aws)?)
+            }
+            _ => self.open().await,
+        }
+    }
+
+    fn state(&self) -> &Path {
+        self.state.as_deref().unwrap_or(STATE.as_ref())
+    }
+
     /// Finds the streams that feed the lake.
     pub(crate) async fn streams(&self, at: &StreamsAt) -> Result<Streams> {
         let endpoint = match (&at.kinesis_endpoint, &at.at) {
             (Some(endpoint), _) => Some(endpoint.clone()),
-            (None, Some(api)) => Some(beside(api)?),
+            (None, Some(api)) => Some(beside(api, KINESIS)?),
             (None, None) => None,
         };
+        if let Some(endpoint) = &endpoint {
+            answers(endpoint).await?;
+        }
         let on_aws = self.s3_endpoint.is_none() && self.lake.as_ref().is_some_and(|uri| uri.starts_with("s3://"));
         match endpoint {
             None if self.lake.is_none() => self.kept().await,
@@ -83,14 +116,15 @@ impl LakeAt {
 
     /// The streams of a state folder that no pipeline is running on.
     async fn kept(&self) -> Result<Streams> {
-        let file = self.state.join("kinesis.redb");
+        let state = self.state();
+        let file = state.join("kinesis.redb");
         if !file.exists() {
-            bail!("there are no streams in {}", self.state.display());
+            bail!("there are no streams in {}", state.display());
         }
         let streams = kinesis::Kinesis::open(file, kinesis::Options::default()).with_context(|| {
             format!(
                 "the streams in {} cannot be opened; if a pipeline is running there, --at or --kinesis-endpoint says where",
-                self.state.display()
+                state.display()
             )
         })?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -118,16 +152,28 @@ pub(crate) fn catalog(folder: Option<&str>) -> Result<Catalog> {
     Ok(pinlake_catalog::load(folder)?)
 }
 
-/// Kinesis beside the API of a local pipeline.
-fn beside(api: &str) -> Result<String> {
-    let port = |url: &Url| url.port_or_known_default()?.checked_add(2);
-    let kinesis = Url::parse(api).ok().and_then(|mut url| {
+/// The endpoint of a local pipeline that has a port so many above its API's.
+fn beside(api: &str, above: u16) -> Result<String> {
+    let port = |url: &Url| url.port_or_known_default()?.checked_add(above);
+    let endpoint = Url::parse(api).ok().and_then(|mut url| {
         let port = port(&url)?;
         url.set_port(Some(port)).ok()?;
         url.set_path("");
         Some(url.to_string())
     });
-    kinesis.with_context(|| format!("`{api}` is no address like http://127.0.0.1:3000"))
+    endpoint.with_context(|| format!("`{api}` is no address like http://127.0.0.1:3000"))
+}
+
+/// Makes sure that an endpoint of this machine is there: the SDKs would try for a minute.
+async fn answers(endpoint: &str) -> Result<()> {
+    let address = Url::parse(endpoint).ok().filter(|_| is_here(endpoint));
+    let Some(addresses) = address.and_then(|url| url.socket_addrs(|| None).ok()) else {
+        return Ok(());
+    };
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(&addresses[..])).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => bail!("nothing answers at {endpoint}; `pinlake up` starts a pipeline, and says at which addresses"),
+    }
 }
 
 /// The SDK's configuration, from its usual places. An endpoint of this machine is one of `pinlake up`, unless the
@@ -159,10 +205,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinesis_is_two_ports_above_the_api() {
-        assert_eq!(beside("http://127.0.0.1:3000/dev").unwrap(), "http://127.0.0.1:3002/");
+    fn endpoints_are_some_ports_above_the_api() {
+        let api = "http://127.0.0.1:3000/dev";
+        assert_eq!(beside(api, S3).unwrap(), "http://127.0.0.1:3001/");
+        assert_eq!(beside(api, KINESIS).unwrap(), "http://127.0.0.1:3002/");
         for wrong in ["3000", "http://127.0.0.1:65535"] {
-            assert!(beside(wrong).is_err(), "{wrong}");
+            assert!(beside(wrong, KINESIS).is_err(), "{wrong}");
         }
     }
 

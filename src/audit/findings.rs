@@ -59,6 +59,11 @@ impl Findings {
     pub fn is_clean(&self) -> bool {
         self.missing.is_empty() && self.doubled.is_empty() && self.given_up.is_empty()
     }
+
+    /// Whether no delivered record was found at all.
+    pub fn is_nothing(&self) -> bool {
+        self.delivered == 0 && self.is_clean()
+    }
 }
 
 /// The counts of all datasets, in one table.

@@ -217,6 +217,32 @@ async fn a_running_pipeline_is_audited_by_its_endpoint() {
 }
 
 #[test]
+fn where_nothing_answers_is_said_at_once() {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join(".pinlake/s3/pinlake")).unwrap();
+    for option in ["--at", "--kinesis-endpoint"] {
+        let audit = ["audit", option, "http://127.0.0.1:1"];
+        let (code, out, err) = run(pinlake().args(audit).current_dir(folder.path()));
+        assert_eq!((code, out.as_str()), (2, ""), "{option}");
+        assert!(err.contains("nothing answers at http://127.0.0.1:"), "{option}: {err}");
+    }
+}
+
+#[test]
+fn a_day_of_nothing_is_no_success() {
+    let state = tempdir().unwrap();
+    std::fs::create_dir_all(state.path().join("s3/pinlake")).unwrap();
+    let (code, out, _) = run(pinlake()
+        .args(["audit", "--via", "topics", "--day", "2020-01-01", "--state"])
+        .arg(state.path()));
+    assert_eq!(code, 0);
+    assert!(
+        out.ends_with("no record was delivered, as far as is still known\n"),
+        "{out}"
+    );
+}
+
+#[test]
 fn wrong_calls_are_explained() {
     let state = tempdir().unwrap();
     std::fs::create_dir_all(state.path().join("s3/pinlake")).unwrap();
