@@ -335,7 +335,13 @@ async fn read_answer(via: Via, url: &Url, response: Response, rows: usize) -> Re
         });
     }
     let told = body.and_then(|body| match via {
-        Via::Streams => Some(body.records?.into_iter().map(stream_outcome).collect::<Vec<_>>()),
+        Via::Streams => Some(
+            body.records?
+                .into_iter()
+                .enumerate()
+                .map(stream_outcome)
+                .collect::<Vec<_>>(),
+        ),
         Via::Topics => Some(body.offsets?.into_iter().map(topic_outcome).collect()),
     });
     match told {
@@ -349,11 +355,15 @@ async fn read_answer(via: Via, url: &Url, response: Response, rows: usize) -> Re
     }
 }
 
-fn stream_outcome(record: StreamRecord) -> (Outcome, bool) {
+fn stream_outcome((index, record): (usize, StreamRecord)) -> (Outcome, bool) {
     let Some(code) = record.error_code else {
         return (Outcome::Accepted, false);
     };
-    let reason = record.error_message.unwrap_or_else(|| code.clone());
+    let mut reason = record.error_message.unwrap_or_else(|| code.clone());
+    // A line of the request, which is none of the rows' file.
+    if let Some(rest) = reason.strip_prefix(&format!("line {}: ", index + 1)) {
+        reason = rest.to_owned();
+    }
     match code.as_str() {
         "ProvisionedThroughputExceededException" | "InternalFailure" | "ServiceUnavailable" => {
             (Outcome::Failed(reason), true)

@@ -145,6 +145,7 @@ impl Send {
                 patience: Duration::from_secs(self.patience),
             });
         let stop = CancellationToken::new();
+        end_on_ctrl_c(stop.clone());
         let (names, source, progress) = self.open(&stop).await?;
         let endless = self.random && self.count.is_none();
         let mut sending = Sending {
@@ -159,6 +160,9 @@ impl Send {
         };
         let outcome = sending.run(&stop).await;
         sending.summarise();
+        if outcome.is_err() {
+            say(format_args!("what comes after these rows was not sent"));
+        }
         outcome?;
         match sending.tally.not_accepted() {
             0 if stop.is_cancelled() && !endless => bail!("stopped before the last row"),
@@ -196,7 +200,12 @@ impl Send {
                 );
             };
             let (lines, size) = Lines::open(self.file.as_deref().unwrap_or("-".as_ref()), self.count)?;
-            return Ok((vec![name.clone()], Source::File(lines), bar(size, "bytes sent")));
+            let stop = stop.clone();
+            return Ok((
+                vec![name.clone()],
+                Source::File { lines, stop },
+                bar(size, "bytes sent"),
+            ));
         };
         let address = Address::parse(url)?;
         let lookup = |name: &str| std::env::var(name).ok();
@@ -213,7 +222,6 @@ impl Send {
             seed,
             count: self.count,
         };
-        end_on_ctrl_c(stop.clone());
         let (rows, total) = database::read(&address, &login, &targets, selection, watched).await?;
         let progress = match total {
             Some(total) => bar(total, "rows sent"),

@@ -45,7 +45,11 @@ impl fmt::Display for Place {
 
 /// Rows, one after the other.
 pub(super) enum Source {
-    File(Lines),
+    File {
+        lines: Lines,
+        /// Cancelled when no more rows are wanted.
+        stop: CancellationToken,
+    },
     Database {
         rows: Receiver<Result<Found>>,
         /// How often a random key had no row, by target.
@@ -59,7 +63,8 @@ impl Source {
     /// The next row; `None` after the last, and when no more are wanted.
     pub(super) async fn next(&mut self) -> Result<Option<Row>> {
         match self {
-            Self::File(lines) => lines.next(),
+            Self::File { stop, .. } if stop.is_cancelled() => Ok(None),
+            Self::File { lines, .. } => lines.next(),
             Self::Database { rows, absent, stop } => loop {
                 let found = tokio::select! {
                     biased;

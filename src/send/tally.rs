@@ -99,10 +99,10 @@ impl Tally {
         if self.latencies.count() > 0 {
             let seconds = passed.as_secs_f64();
             lines.push(format!(
-                "{} requests ({} repeated) in {seconds:.1} s, {:.0} rows/s; latency {}",
+                "{} requests ({} repeated) in {seconds:.1} s, {:.0} rows/s accepted; latency {}",
                 self.latencies.count(),
                 self.repeats,
-                rows as f64 / seconds.max(f64::MIN_POSITIVE),
+                all.accepted as f64 / seconds.max(f64::MIN_POSITIVE),
                 self.latencies,
             ));
         }
@@ -142,7 +142,7 @@ mod tests {
             [
                 "pin: 1 accepted, 1 rejected, 0 failed",
                 "geo: 1 accepted, 0 rejected, 2 failed",
-                "3 requests (1 repeated) in 2.5 s, 2 rows/s; latency p50 20.0 ms, p90 20.0 ms, p99 20.0 ms, max 20.0 ms",
+                "3 requests (1 repeated) in 2.5 s, 1 rows/s accepted; latency p50 20.0 ms, p90 20.0 ms, p99 20.0 ms, max 20.0 ms",
                 "5 sent: 2 accepted, 1 rejected, 2 failed",
             ]
         );

@@ -127,7 +127,42 @@ fn the_rest_is_not_sent_where_nobody_answers() {
     assert_eq!(code, 1);
     assert!(err.starts_with("error: given up after 2 tries: "), "{err}");
     assert!(out.contains("2 requests (1 repeated)"), "{out}");
-    assert!(out.ends_with("500 sent: 0 accepted, 0 rejected, 500 failed\n"), "{out}");
+    assert!(
+        out.ends_with("500 sent: 0 accepted, 0 rejected, 500 failed\nwhat comes after these rows was not sent\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_interrupt_ends_a_file_after_what_was_read() {
+    let server = Server::start((0..1_000).map(|_| records(&[None, None])).collect());
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("rows.jsonl");
+    fs::write(&file, "{\"index\":1}\n".repeat(2_000)).unwrap();
+    let child = pinlake()
+        .args(["send", "--to", &server.url, "--dataset", "pin", "--rate", "20"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while server.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    let sent = 2 * server.requests().len();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.contains("stopped before the last row"), "{err}");
+    assert!(
+        out.ends_with(&format!("{sent} sent: {sent} accepted, 0 rejected, 0 failed\n")),
+        "{out}"
+    );
 }
 
 #[test]
