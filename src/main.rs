@@ -1,6 +1,9 @@
 //! `pinlake`: JSON events in over HTTP, clean Delta Lake tables out.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use pinlake::{audit::Audit, check::Check, demo::Demo, replay::Replay, report::Report, run::Run, send::Send, up::Up};
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(quiet)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     // To an audit, 1 means that a record is not where it should be.
     let trouble = match cli.command {

@@ -88,7 +88,9 @@ impl Replay {
             quarantined::replay(&lake, &catalog, &definition, condition, self.dry_run, &mut tally).await
         };
         // What was done is told, also if the rest could not be.
-        tally.show(&definition);
+        if outcome.is_ok() || !tally.is_empty() {
+            tally.show(&definition);
+        }
         outcome
     }
 }

@@ -29,6 +29,11 @@ impl Tally {
         }
     }
 
+    /// Whether there is nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_none() && self.passes.is_empty() && self.stays.is_empty()
+    }
+
     /// An object with records was read.
     pub(super) fn object(&mut self) {
         *self.objects.get_or_insert(0) += 1;
