@@ -60,14 +60,11 @@ pub(crate) enum Kind {
 pub(crate) enum Reader {
     Bool,
     /// A whole number within bounds.
-    Whole {
-        min: i64,
-        max: i64,
-    },
+    Whole(Bounds<i64>),
     /// A count such as `12k`.
     Count,
     /// A finite number within bounds.
-    Float(Bounds),
+    Float(Bounds<f64>),
     Text {
         placeholders: bool,
         strip_prefix: Option<String>,
@@ -78,16 +75,16 @@ pub(crate) enum Reader {
         separator: String,
     },
     /// All fields as one list of doubles, each within its own bounds.
-    Array(Vec<Bounds>),
+    Array(Vec<Bounds<f64>>),
     Date,
     Timestamp(Vec<TimeFormat>),
 }
 
-/// An inclusive range of doubles.
+/// An inclusive range; a side that the definition leaves open is `None`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bounds {
-    pub(crate) min: f64,
-    pub(crate) max: f64,
+pub(crate) struct Bounds<T> {
+    pub(crate) min: Option<T>,
+    pub(crate) max: Option<T>,
 }
 
 /// What a value that cannot be read means.

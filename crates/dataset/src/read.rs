@@ -78,8 +78,8 @@ pub(crate) fn read<'de>(
             };
             let cell = match one {
                 Reader::Bool => number::bool(raw).map(|v| v.map_or(Cell::Null, Cell::Bool)),
-                Reader::Whole { min, max } => {
-                    number::whole(raw, column.kind, *min, *max).map(|v| v.map_or(Cell::Null, Cell::Whole))
+                Reader::Whole(bounds) => {
+                    number::whole(raw, column.kind, *bounds).map(|v| v.map_or(Cell::Null, Cell::Whole))
                 }
                 Reader::Count => count::count(raw).map(|v| v.map_or(Cell::Null, Cell::Whole)),
                 Reader::Float(bounds) => number::float(raw, *bounds).map(|v| v.map_or(Cell::Null, Cell::Float)),
@@ -120,7 +120,7 @@ fn array<'de>(
     definition: &Definition,
     column: &Column,
     fields: &Fields<'de>,
-    bounds: &[Bounds],
+    bounds: &[Bounds<f64>],
 ) -> Result<Cell<'de>, Unreadable> {
     let mut values = Vec::with_capacity(column.from.len());
     let mut missing = None;

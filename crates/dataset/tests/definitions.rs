@@ -49,6 +49,14 @@ fn a_mistake_is_told_with_its_line_and_reason() {
             "8: no value fits: `min` 5 is above `max` 4",
         ),
         (
+            "name = \"a\"\ntype = \"int32\"\nmin = 3e9",
+            "8: no value fits: `min` 3000000000 is above every `int32`",
+        ),
+        (
+            "name = \"a\"\ntype = \"float64\"\nmax = -inf",
+            "8: no value fits: `max` -inf is below every `float64`",
+        ),
+        (
             "name = \"a\"\ntype = \"int32\"\nmin = 0.5",
             "10: `min` must be one whole number",
         ),

@@ -313,9 +313,9 @@ impl Source<'_> {
         let read = raw.read.as_ref().map_or(default, |read| read.get_ref().as_str());
         Some(match (read, kind) {
             ("value", Kind::Bool) => Reader::Bool,
-            ("value", Kind::Int32) => self.whole(raw, i32::MIN.into(), i32::MAX.into()),
-            ("value", Kind::Int64) => self.whole(raw, i64::MIN, i64::MAX),
-            ("value", Kind::Float64) => Reader::Float(*self.bounds(raw, 1).first()?),
+            ("value", Kind::Int32) => self.whole(raw, kind, i32::MIN.into(), i32::MAX.into()),
+            ("value", Kind::Int64) => self.whole(raw, kind, i64::MIN, i64::MAX),
+            ("value", Kind::Float64) => Reader::Float(*self.bounds(raw, kind, 1).first()?),
             ("value", Kind::Text) => Reader::Text {
                 placeholders,
                 strip_prefix: raw.strip_prefix.as_ref().map(|prefix| prefix.get_ref().clone()),
@@ -330,7 +330,7 @@ impl Source<'_> {
                     .as_ref()
                     .map_or_else(|| " ".into(), |text| text.get_ref().clone()),
             },
-            ("array", Kind::Floats) => Reader::Array(self.bounds(raw, fields)),
+            ("array", Kind::Floats) => Reader::Array(self.bounds(raw, kind, fields)),
             (read, kind) => {
                 let span = raw.read.as_ref().map_or(raw.r#type.span(), Spanned::span);
                 let reason = match read {
@@ -346,35 +346,33 @@ impl Source<'_> {
         })
     }
 
-    fn whole(&mut self, raw: &RawColumn, least: i64, most: i64) -> Reader {
-        let mut bound = |option: &Option<Spanned<OneOrMore<f64>>>, name: &str, default: i64| {
-            let Some(bound) = option else { return default };
+    fn whole(&mut self, raw: &RawColumn, kind: Kind, least: i64, most: i64) -> Reader {
+        let mut bound = |option: &Option<Spanned<OneOrMore<f64>>>, name: &str| {
+            let bound = option.as_ref()?;
             match bound.get_ref() {
                 // Within 2^53 a double holds every whole number, so the conversion is exact.
                 OneOrMore::One(value) if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => {
-                    (*value as i64).clamp(least, most)
+                    Some(*value as i64)
                 }
                 _ => {
                     self.mistake(bound.span(), format!("`{name}` must be one whole number within ±2^53"));
-                    default
+                    None
                 }
             }
         };
-        let (min, max) = (bound(&raw.min, "min", least), bound(&raw.max, "max", most));
-        if min > max {
-            self.mistake(
-                raw.name.span(),
-                format!("no value fits: `min` {min} is above `max` {max}"),
-            );
-        }
-        Reader::Whole { min, max }
+        let bounds = Bounds {
+            min: bound(&raw.min, "min"),
+            max: bound(&raw.max, "max"),
+        };
+        self.some_value_fits(raw, kind, bounds, least, most);
+        Reader::Whole(bounds)
     }
 
-    /// One pair of bounds per field.
-    fn bounds(&mut self, raw: &RawColumn, fields: usize) -> Vec<Bounds> {
-        let mut side = |option: &Option<Spanned<OneOrMore<f64>>>, name: &str, default: f64| {
+    /// One pair of bounds per field. An infinite bound is none: so one field of several can do without.
+    fn bounds(&mut self, raw: &RawColumn, kind: Kind, fields: usize) -> Vec<Bounds<f64>> {
+        let mut side = |option: &Option<Spanned<OneOrMore<f64>>>, name: &str, open: f64| {
             let Some(given) = option else {
-                return vec![default; fields];
+                return vec![None; fields];
             };
             let values = match given.get_ref() {
                 OneOrMore::One(value) => vec![*value; fields],
@@ -385,23 +383,38 @@ impl Source<'_> {
                     given.span(),
                     format!("`{name}` needs one number, or one per field ({fields})"),
                 );
-                return vec![default; fields];
+                return vec![None; fields];
             }
             values
+                .into_iter()
+                .map(|value| (value != open).then_some(value))
+                .collect()
         };
-        let (mins, maxs) = (side(&raw.min, "min", f64::MIN), side(&raw.max, "max", f64::MAX));
+        let mins = side(&raw.min, "min", f64::NEG_INFINITY);
+        let maxs = side(&raw.max, "max", f64::INFINITY);
         let bounds: Vec<_> = mins
             .into_iter()
             .zip(maxs)
             .map(|(min, max)| Bounds { min, max })
             .collect();
-        if let Some(Bounds { min, max }) = bounds.iter().find(|bounds| bounds.min > bounds.max) {
-            self.mistake(
-                raw.name.span(),
-                format!("no value fits: `min` {min} is above `max` {max}"),
-            );
+        for bounds in &bounds {
+            self.some_value_fits(raw, kind, *bounds, f64::MIN, f64::MAX);
         }
         bounds
+    }
+
+    /// Bounds that leave no value between them, or none that the type can hold, are a mistake.
+    fn some_value_fits<T>(&mut self, raw: &RawColumn, kind: Kind, bounds: Bounds<T>, least: T, most: T)
+    where
+        T: PartialOrd + fmt::Display,
+    {
+        let why = match (bounds.min, bounds.max) {
+            (Some(min), Some(max)) if min > max => format!("`min` {min} is above `max` {max}"),
+            (Some(min), _) if min > most => format!("`min` {min} is above every `{kind}`"),
+            (_, Some(max)) if max < least => format!("`max` {max} is below every `{kind}`"),
+            _ => return,
+        };
+        self.mistake(raw.name.span(), format!("no value fits: {why}"));
     }
 
     fn formats(&mut self, raw: &RawColumn) -> Vec<TimeFormat> {
@@ -453,7 +466,7 @@ impl Source<'_> {
     fn stray_options(&mut self, raw: &RawColumn, reader: &Reader) {
         let text = matches!(reader, Reader::Text { .. });
         let concat = matches!(reader, Reader::Concat { .. });
-        let numbers = matches!(reader, Reader::Whole { .. } | Reader::Float(_) | Reader::Array(_));
+        let numbers = matches!(reader, Reader::Whole(_) | Reader::Float(_) | Reader::Array(_));
         let timestamp = matches!(reader, Reader::Timestamp(_));
         let stray = [
             (

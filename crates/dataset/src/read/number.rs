@@ -1,5 +1,7 @@
 //! Checked numbers: exact, within bounds, also when sent as text.
 
+use std::fmt::Display;
+
 use serde_json::value::RawValue;
 
 use super::text::unescape;
@@ -10,7 +12,7 @@ const EXACT_IN_DOUBLE: f64 = 9_007_199_254_740_992.0;
 
 /// A whole number. `true` and `false` are 1 and 0; `6.0` and `1e3` are the whole numbers they equal; empty text is no
 /// value.
-pub(super) fn whole(raw: &RawValue, kind: Kind, min: i64, max: i64) -> Result<Option<i64>, String> {
+pub(super) fn whole(raw: &RawValue, kind: Kind, bounds: Bounds<i64>) -> Result<Option<i64>, String> {
     let value = match raw.get() {
         "true" => 1,
         "false" => 0,
@@ -28,31 +30,39 @@ pub(super) fn whole(raw: &RawValue, kind: Kind, min: i64, max: i64) -> Result<Op
             }
         }
     };
-    if (min..=max).contains(&value) {
-        return Ok(Some(value));
+    bounds.check(value)?;
+    if kind == Kind::Int32 && i32::try_from(value).is_err() {
+        return Err(format!("is out of range for {kind}"));
     }
-    let natural = match kind {
-        Kind::Int32 => (i32::MIN.into(), i32::MAX.into()),
-        _ => (i64::MIN, i64::MAX),
-    };
-    Err(if (min, max) == natural {
-        format!("is out of range for {kind}")
-    } else {
-        format!("is not within {min} to {max}")
-    })
+    Ok(Some(value))
 }
 
 /// A finite double. Empty text is no value.
-pub(super) fn float(raw: &RawValue, bounds: Bounds) -> Result<Option<f64>, String> {
+pub(super) fn float(raw: &RawValue, bounds: Bounds<f64>) -> Result<Option<f64>, String> {
     let Some(text) = numeral(raw)? else { return Ok(None) };
     let value = double(&text).ok_or("is no number")?;
     if !value.is_finite() {
         return Err("is out of range for float64".to_owned());
     }
-    if value < bounds.min || value > bounds.max {
-        return Err(format!("is not within {} to {}", bounds.min, bounds.max));
-    }
+    bounds.check(value)?;
     Ok(Some(value))
+}
+
+impl<T: PartialOrd + Display + Copy> Bounds<T> {
+    /// Tells the bounds that the definition gives, and no others.
+    fn check(self, value: T) -> Result<(), String> {
+        let below = self.min.is_some_and(|min| value < min);
+        let above = self.max.is_some_and(|max| value > max);
+        if !below && !above {
+            return Ok(());
+        }
+        Err(match (self.min, self.max) {
+            (Some(min), Some(max)) => format!("is not within {min} to {max}"),
+            (Some(min), None) => format!("is below {min}"),
+            (None, Some(max)) => format!("is above {max}"),
+            (None, None) => return Ok(()),
+        })
+    }
 }
 
 /// `true`, `false`, 0, 1, or one of these as text in any case. Empty text is no value.
