@@ -1,6 +1,7 @@
 //! What a dataset is, as data: its columns, where each comes from and how it is read.
 
 mod parse;
+mod told;
 
 use std::{fmt, sync::Arc};
 

@@ -91,10 +91,30 @@ fn a_mistake_is_told_with_its_line_and_reason() {
         ),
         (
             "name = \"a\"\ntype = \"string\"\nrequird = true",
-            "10: unknown field `requird`",
+            "10: key `requird` is unknown; there are `name`, `from`, `type`",
         ),
-        ("name = \"a\"", "7: missing field `type`"),
+        ("name = \"a\"", "7: key `type` is missing"),
         ("name = \"a\"\ntype = ", "9: "),
+        (
+            "name = \"a\"\ntype = \"float64\"\nmin = \"x\"",
+            "10: `min` must be a number, or a list of numbers, not `\"x\"`",
+        ),
+        (
+            "name = \"a\"\ntype = \"float64\"\nmax = [1, true]",
+            "10: `max` must be a number, or a list of numbers, not `[1, true]`",
+        ),
+        (
+            "name = \"a\"\ntype = \"int64\"\nmax = 99999999999999999999",
+            "10: `max` is beyond TOML's whole numbers, which have 64 bits",
+        ),
+        (
+            "name = \"a\"\ntype = \"string\"\nrequired = \"yes\"",
+            "10: `required` must be `true` or `false`, not `\"yes\"`",
+        ),
+        (
+            "name = \"a\"\ntype = \"list<float64>\"\nfrom = [\n  \"x\",\n  1]",
+            "10: `from` must be a field's name, or a list of them, not `[…`",
+        ),
     ] {
         let error = mistakes(&with_column(column));
         let expected = format!("datasets/thing.toml:{told}");
@@ -126,14 +146,62 @@ fn the_file_as_a_whole_is_checked_too() {
             format!("key = [\"id\"]\nplaceholders = [\" \"]\n{column}required = true"),
             "2: an empty placeholder",
         ),
-        (column.to_owned(), "1: missing field `key`"),
+        (column.to_owned(), "1: key `key` is missing"),
         ("key = [\"id\"]\ncolumn = []\n".to_owned(), "1: there is no [[column]]"),
+        (
+            format!("key = \"id\"\n{column}"),
+            "1: `key` must be a list of columns' names, not `\"id\"`",
+        ),
+        (
+            format!("key = [\"id\"]\n\nplaceholders = true\n{column}"),
+            "3: `placeholders` must be a list of texts, not `true`",
+        ),
+        (
+            "key = [\"id\"]\n[column]\nname = \"id\"\n".to_owned(),
+            "2: `column` must be tables, each under a line `[[column]]`",
+        ),
+        (
+            "key = [\"id\"]\ncolumn = [\"id\"]\n".to_owned(),
+            "2: `column` must be tables, each under a line `[[column]]`",
+        ),
     ] {
         let error = mistakes(&text);
         let expected = format!("datasets/thing.toml:{told}");
         assert!(
             error.lines().any(|line| line.starts_with(&expected)),
             "{text}\n- expected {expected}\n- told {error}"
+        );
+    }
+}
+
+/// The names between backticks, from the word `there are` on.
+fn known(mistake: &str) -> Vec<&str> {
+    let (_, names) = mistake.split_once("there are ").unwrap();
+    names.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_told_with_its_key() {
+    let column = "[[column]]\nname = \"id\"\ntype = \"int64\"\n";
+    let of_file = mistakes(&format!("other = 1\nkey = [\"id\"]\n{column}"));
+    let of_column = mistakes(&format!("key = [\"id\"]\n{column}other = 1\n"));
+    assert!(
+        known(&of_file).len() >= 4 && known(&of_column).len() >= 12,
+        "{of_file}\n{of_column}"
+    );
+    // A date is no value for any of them.
+    let files = known(&of_file)
+        .into_iter()
+        .map(|key| (key, format!("{key} = 2020-01-01\n")));
+    let columns = known(&of_column)
+        .into_iter()
+        .map(|key| (key, format!("key = [\"id\"]\n[[column]]\n{key} = 2020-01-01\n")));
+    for (key, text) in files.chain(columns) {
+        let line = text.lines().count();
+        let (error, expected) = (mistakes(&text), format!("datasets/thing.toml:{line}: `{key}` must be "));
+        assert!(
+            error.starts_with(&expected),
+            "{text}- expected {expected}\n- told {error}"
         );
     }
 }

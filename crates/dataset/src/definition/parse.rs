@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt, ops::Range, path::Path};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Bounds, Column, Definition, Kind, Otherwise, RESERVED_COLUMNS, Reader, schema};
+use super::{Bounds, Column, Definition, Kind, Otherwise, RESERVED_COLUMNS, Reader, schema, told::told};
 use crate::{DatasetName, read::TimeFormat};
 
 /// Every mistake found, one line each: `file:line: reason`.
@@ -114,7 +114,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Definition, DefinitionErro
     let raw: File = match toml::from_str(text) {
         Ok(raw) => raw,
         Err(error) => {
-            source.mistake(error.span().unwrap_or(0..0), error.message().replace('\n', " "));
+            source.mistake(error.span().unwrap_or(0..0), told(text, &error));
             return Err(DefinitionError::new(source.mistakes));
         }
     };
