@@ -25,7 +25,7 @@ impl Check {
             ));
             for column in definition.columns() {
                 let required = if column.is_required() { ", required" } else { "" };
-                say(format_args!("  {:<20} {}{required}", column.name(), column.data_type()));
+                say(format_args!("  {:<20} {}{required}", column.name(), column.type_name()));
             }
         }
         Ok(())

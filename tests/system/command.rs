@@ -12,11 +12,24 @@ fn check_tells_what_is_defined() {
     assert_eq!((code, err.as_str()), (0, ""));
     for line in [
         "geo is sound: key ind",
-        "  follower_count       Int64",
-        "  ind                  Int32, required",
+        "  follower_count       int64",
+        "  ind                  int32, required",
+        "  title                string",
+        "  coordinates          list<float64>",
     ] {
         assert!(out.lines().any(|told| told == line), "{line} in\n{out}");
     }
+}
+
+#[test]
+fn check_says_what_a_definition_is_when_asked_about_another_file() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let (code, out, err) = run(pinlake().args(["check", readme]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.contains(&format!("{readme}:1: a definition is a `.toml` file")),
+        "{err}"
+    );
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(crate) enum Otherwise {
 }
 
 impl Definition {
-    /// Parses the text of a definition file. `file` is named in errors, and its stem is the dataset's name.
+    /// Parses the text of a definition file. `file` is named in errors; it is `<dataset>.toml`, in any folder.
     pub fn parse(file: &str, text: &str) -> Result<Self, DefinitionError> {
         parse::parse(file, text)
     }
@@ -139,6 +139,11 @@ impl Column {
         self.required
     }
 
+    /// The column's type, in the definition's words: `list<float64>`.
+    pub fn type_name(&self) -> &'static str {
+        self.kind.name()
+    }
+
     /// The column's Arrow type.
     pub fn data_type(&self) -> DataType {
         self.kind.data_type()
@@ -157,6 +162,12 @@ impl Kind {
         ("list<float64>", Kind::Floats),
     ];
 
+    /// The word for it in a definition.
+    fn name(self) -> &'static str {
+        let named = Kind::ALL.iter().find(|(_, kind)| *kind == self);
+        named.map_or("", |(name, _)| name)
+    }
+
     pub(crate) fn data_type(self) -> DataType {
         match self {
             Kind::Bool => DataType::Boolean,
@@ -173,11 +184,7 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Kind::ALL
-            .iter()
-            .find(|(_, kind)| kind == self)
-            .map_or("", |(name, _)| name);
-        f.write_str(name)
+        f.write_str(self.name())
     }
 }
 

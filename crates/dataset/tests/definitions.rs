@@ -228,6 +228,15 @@ fn the_file_name_must_be_a_dataset_name() {
 }
 
 #[test]
+fn a_definition_is_a_toml_file() {
+    for file in ["README.md", "datasets/pins", "datasets/pins.toml.orig"] {
+        let error = Definition::parse(file, "").unwrap_err().to_string();
+        let expected = format!("{file}:1: a definition is a `.toml` file, named as its dataset");
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
 fn every_reader_and_type_makes_a_schema() {
     let text = r#"
         key = ["id"]

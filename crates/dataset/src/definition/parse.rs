@@ -106,10 +106,12 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Definition, DefinitionErro
         text,
         mistakes: Vec::new(),
     };
-    let stem = Path::new(file)
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .unwrap_or(file);
+    let path = Path::new(file);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        let reason = "a definition is a `.toml` file, named as its dataset";
+        return Err(DefinitionError::at_line(file, 1, reason.into()));
+    }
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(file);
     let name = DatasetName::parse(stem).map_err(|error| DefinitionError::at_line(file, 1, error.to_string()))?;
     let raw: File = match toml::from_str(text) {
         Ok(raw) => raw,
