@@ -103,8 +103,16 @@ async fn invoke(at: &str, function: &str, event: &Value) -> Result<Value> {
 
 /// What analytics did, for people.
 pub(crate) fn show_analytics(summary: &Summary) {
+    for part in analytics(summary) {
+        say(format_args!("{part}"));
+    }
+}
+
+/// The parts that [`show_analytics`] says, one below the other.
+fn analytics(summary: &Summary) -> Vec<String> {
+    let mut parts = Vec::new();
     if summary.cleaned.is_empty() {
-        say(format_args!("no raw objects to clean"));
+        parts.push("no raw objects to clean".to_owned());
     } else {
         let mut days = table(&["day", "dataset", "raw objects", "rows", "quarantined", "files"]);
         for day in &summary.cleaned {
@@ -118,20 +126,23 @@ pub(crate) fn show_analytics(summary: &Summary) {
                 day.files.to_string(),
             ]);
         }
-        say(format_args!("{days}"));
+        parts.push(days.to_string());
     }
-    for damage in &summary.damage {
-        say(format_args!("damaged: {damage}"));
+    parts.extend(summary.damage.iter().map(|damage| format!("damaged: {damage}")));
+    if !summary.reports.is_empty() {
+        let mut reports = table(&["report", "rows", "ms"]);
+        for report in &summary.reports {
+            reports.add_row([
+                report.report.clone(),
+                report.rows.map_or_else(|| "failed".to_owned(), |rows| rows.to_string()),
+                report.took_ms.to_string(),
+            ]);
+        }
+        parts.push(reports.to_string());
     }
-    let mut reports = table(&["report", "rows", "ms"]);
-    for report in &summary.reports {
-        reports.add_row([
-            report.report.clone(),
-            report.rows.map_or_else(|| "failed".to_owned(), |rows| rows.to_string()),
-            report.took_ms.to_string(),
-        ]);
-    }
-    say(format_args!("{reports}\n{} in {} ms", summary.page, summary.took_ms));
+    parts.extend(summary.not_asked.iter().map(|report| format!("not asked: {report}")));
+    parts.push(format!("{} in {} ms", summary.page, summary.took_ms));
+    parts
 }
 
 /// What maintain did, for people.
@@ -159,4 +170,35 @@ pub(crate) fn show_maintain(summary: &Value) {
         ]);
     }
     say(format_args!("{tables}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> Summary {
+        Summary {
+            run_date: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
+            cleaned: vec![],
+            reports: vec![],
+            not_asked: vec![],
+            page: "results/run_date=2026-11-23/report.html".to_owned(),
+            took_ms: 12,
+            failures: vec![],
+            damage: vec![],
+        }
+    }
+
+    #[test]
+    fn reports_that_were_not_asked_are_said() {
+        let mut summary = nothing();
+        summary.not_asked = vec!["01_x reads `pin`, which is not defined".to_owned()];
+        assert_eq!(
+            analytics(&summary)[1..],
+            [
+                "not asked: 01_x reads `pin`, which is not defined",
+                "results/run_date=2026-11-23/report.html in 12 ms",
+            ]
+        );
+    }
 }

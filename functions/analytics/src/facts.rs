@@ -10,7 +10,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use pinlake_dataset::{DatasetName, Definition};
 use pinlake_lake::{FIELD, INGEST_DATE, INGESTED_AT, REASON};
 
-use crate::query::{QueryError, Session, quoted};
+use crate::{
+    query::{QueryError, Session, quoted},
+    report::NotAsked,
+};
 
 /// The facts of a run.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct Facts {
     /// What of the run failed before the reports, a sentence each: a day that could not be cleaned, a table that could not
     /// be read.
     pub failures: Vec<String>,
+    /// Reports that were not asked, as they are not for these datasets.
+    pub not_asked: Vec<NotAsked>,
 }
 
 /// What a run found of one dataset.

@@ -8,6 +8,7 @@
 //! - A run can be repeated, and broken off anywhere and repeated, with the same outcome (`a_run_repeated_is_the_same`,
 //!   `a_run_broken_off_is_mended_by_the_next`).
 //! - A failure never hides another (`a_failing_report_fails_the_run_at_the_end`).
+//! - A report about a dataset that is not defined is no failure (`reports_about_other_datasets_are_not_asked`).
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +33,7 @@ use crate::{
     facts::{self, Facts},
     page::{self, DataLinks},
     query::{QuerySettings, Session, run_reports},
-    report::{Outcome, Report},
+    report::{NotAsked, Outcome, Report},
     reports::Reports,
     results,
     settings::Settings,
@@ -149,6 +150,7 @@ impl Handler {
             rows = summary.cleaned.iter().map(|day| day.rows).sum::<u64>(),
             quarantined = summary.cleaned.iter().map(|day| day.quarantined).sum::<u64>(),
             reports = summary.reports.len(),
+            not_asked = summary.not_asked.len(),
             damaged = summary.damage.len(),
             failures = summary.failures.len(),
             took_ms = summary.took_ms,
@@ -197,16 +199,22 @@ impl Handler {
         }
     }
 
-    /// Asks the questions, keeps the answers, writes the page.
+    /// Asks the questions that are for the catalog's datasets, keeps the answers, writes the page.
     async fn report(&self, order: &Order, mut progress: Progress, now: DateTime<Utc>, started: Instant) -> Summary {
         let run_date = order.days.last().copied().unwrap_or_default();
         let (mut outcomes, mut datasets) = (Vec::new(), Vec::new());
+        let (asked, not_asked) = self.reports.over(&self.catalog);
+        let told = not_asked.iter().map(|NotAsked { report, reason }| {
+            tracing::info!(report = report.name, reason, "report not asked");
+            format!("{} {reason}", report.name)
+        });
+        let told = told.collect();
         match Session::open_readable(&self.lake, &self.catalog, self.query.clone()).await {
             Ok((session, faults)) => {
                 for fault in faults {
                     progress.fail("the reports", &fault);
                 }
-                outcomes = run_reports(&session, &self.reports).await;
+                outcomes = run_reports(&session, &asked).await;
                 match facts::collect(&session, run_date).await {
                     Ok(collected) => datasets = collected,
                     Err(error) => progress.fail("the facts", &error),
@@ -225,6 +233,7 @@ impl Handler {
             datasets,
             damage: progress.damage.clone(),
             failures: failures_before,
+            not_asked,
         };
         let page = page_key(run_date);
         if let Err(error) = self.write_page(&facts, &outcomes, &page).await {
@@ -234,6 +243,7 @@ impl Handler {
             run_date,
             cleaned: progress.cleaned,
             reports: outcomes.iter().map(ReportSummary::new).collect(),
+            not_asked: told,
             page,
             took_ms: millis(started.elapsed()),
             failures: progress.failures,

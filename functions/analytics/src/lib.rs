@@ -37,7 +37,7 @@ pub use event::{EventError, Order};
 pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
 pub use handler::{Error, Handler, page_key};
 pub use query::{QueryError, QuerySettings, Session, run_reports};
-pub use report::{Answer, Chart, ChartKind, Outcome, Report};
+pub use report::{Answer, Chart, ChartKind, NotAsked, Outcome, Report};
 pub use reports::{ReportError, Reports, ReportsError};
 pub use settings::Settings;
 pub use summary::{DaySummary, ReportSummary, Summary};

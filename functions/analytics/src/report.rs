@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arrow::array::RecordBatch;
+use pinlake_dataset::DatasetName;
 
 /// One file of `reports/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Report {
     pub question: String,
     /// How the answer is drawn.
     pub chart: Chart,
+    /// The datasets that it reads, as far as its header tells.
+    pub inputs: Vec<DatasetName>,
     /// The file's text, without its header.
     pub sql: String,
 }
@@ -52,6 +55,15 @@ pub enum ChartKind {
 pub struct Answer {
     /// All rows in one batch; it has the columns even if there is no row.
     pub rows: RecordBatch,
+}
+
+/// A report that is not for the datasets of this lake.
+#[derive(Debug, Clone)]
+pub struct NotAsked {
+    /// The report.
+    pub report: Arc<Report>,
+    /// Why, as a predicate: `reads \`pin\`, which is not defined`.
+    pub reason: String,
 }
 
 /// What became of a report in one run.

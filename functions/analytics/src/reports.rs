@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use pinlake_aws::{FilesError, read_files};
-use pinlake_dataset::Mistake;
+use pinlake_dataset::{Catalog, DatasetName, Mistake};
 
-use crate::report::Report;
+use crate::report::{NotAsked, Report};
 
 pub use parse::ReportError;
 
@@ -124,10 +124,49 @@ impl Reports {
         self.reports.iter()
     }
 
+    /// The reports whose inputs the catalog defines, and those that it has no datasets for. One that does not tell its
+    /// inputs is among the first.
+    pub fn over(&self, catalog: &Catalog) -> (Self, Vec<NotAsked>) {
+        let (mut asked, mut not_asked) = (Vec::new(), Vec::new());
+        for report in self.iter() {
+            let missing: Vec<_> = report.inputs.iter().filter(|input| !defines(catalog, input)).collect();
+            match missing_words(&missing) {
+                None => asked.push(Arc::clone(report)),
+                Some(reason) => not_asked.push(NotAsked {
+                    report: Arc::clone(report),
+                    reason,
+                }),
+            }
+        }
+        (Self { reports: asked }, not_asked)
+    }
+
     /// The report with this name, e.g. `01_category_by_country`.
     pub fn get(&self, name: &str) -> Option<&Arc<Report>> {
         self.iter().find(|report| report.name == name)
     }
+}
+
+/// Whether the catalog has the dataset; `pin_all` and `pin_quarantine` are views of `pin`.
+fn defines(catalog: &Catalog, input: &DatasetName) -> bool {
+    let input = input.as_str();
+    let views = ["_all", "_quarantine"].map(|view| input.strip_suffix(view));
+    let names = views.into_iter().flatten().chain([input]);
+    let mut parsed = names.filter_map(|name| DatasetName::parse(name).ok());
+    parsed.any(|name| catalog.get(&name).is_some())
+}
+
+/// `reads \`geo\` and \`pin\`, which are not defined`; `None` if nothing is missing.
+fn missing_words(missing: &[&DatasetName]) -> Option<String> {
+    let (last, others) = missing.split_last()?;
+    if others.is_empty() {
+        return Some(format!("reads `{last}`, which is not defined"));
+    }
+    let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+    Some(format!(
+        "reads {} and `{last}`, which are not defined",
+        others.join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -161,6 +200,31 @@ mod tests {
     fn a_report_that_is_there_twice_is_refused() {
         let error = Reports::from_files([("one/1_x.sql", TEXT), ("two/1_x.sql", TEXT)]).unwrap_err();
         assert_eq!(error.to_string(), "two/1_x.sql:1: report `1_x` is there twice");
+    }
+
+    #[test]
+    fn a_report_is_asked_where_its_inputs_are_defined() {
+        let definition = "key = [\"a\"]\n[[column]]\nname = \"a\"\ntype = \"int32\"\nrequired = true\n";
+        let catalog = Catalog::from_files([("orders.toml", definition)]).unwrap();
+        let over = |inputs: &str| {
+            let text = format!("-- inputs: {inputs}\n{TEXT}");
+            let (asked, not_asked) = Reports::from_files([("1_x.sql", text.as_str())])
+                .unwrap()
+                .over(&catalog);
+            assert_eq!(asked.iter().len() + not_asked.len(), 1, "{inputs}");
+            not_asked.first().map(|report| report.reason.clone())
+        };
+        for inputs in ["", "orders", "orders_all", "orders_quarantine, orders"] {
+            assert_eq!(over(inputs), None, "{inputs}");
+        }
+        for (inputs, reason) in [
+            ("pin", "reads `pin`, which is not defined"),
+            ("orders, pin_all", "reads `pin_all`, which is not defined"),
+            ("pin, orders, geo", "reads `pin` and `geo`, which are not defined"),
+            ("pin, geo, user", "reads `pin`, `geo` and `user`, which are not defined"),
+        ] {
+            assert_eq!(over(inputs).as_deref(), Some(reason));
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Summary {
     pub cleaned: Vec<DaySummary>,
     /// The reports, in order.
     pub reports: Vec<ReportSummary>,
+    /// Reports that were not asked because they read a dataset that is not defined here, a line each. That is no failure.
+    pub not_asked: Vec<String>,
     /// The page's key, below the lake's root.
     pub page: String,
     /// How long the run took, in milliseconds.

@@ -37,10 +37,14 @@ impl Fixture {
     }
 
     fn with(store: Arc<dyn ObjectStore>, reports: Reports) -> Self {
+        Self::of(store, Catalog::built_in(), reports)
+    }
+
+    fn of(store: Arc<dyn ObjectStore>, catalog: Catalog, reports: Reports) -> Self {
         let lake = Lake::with_store(store, "memory:///a").unwrap();
         let settings = Settings::from_lookup(|name| (name == "LAKE_URI").then(|| "memory:///a".to_owned())).unwrap();
         Self {
-            handler: Handler::new(Catalog::built_in(), reports, &lake, &settings),
+            handler: Handler::new(catalog, reports, &lake, &settings),
             lake,
         }
     }
@@ -270,6 +274,44 @@ async fn a_failing_report_fails_the_run_at_the_end() {
         serde_json::json!([{"country": "Albania", "posts": 1}])
     );
     assert!(fixture.text(&summary.page).await.contains("nowhere"));
+}
+
+#[tokio::test]
+async fn reports_about_other_datasets_are_not_asked() {
+    let orders = "key = [\"ind\"]\n[[column]]\nname = \"ind\"\ntype = \"int32\"\nrequired = true\n";
+    // Beside one's own dataset there is `geo`, which nobody has sent yet.
+    let geo = include_str!("../../../datasets/geo.toml");
+    let catalog = Catalog::from_files([("orders.toml", orders), ("geo.toml", geo)]).unwrap();
+    let header = "-- title: T\n-- question: Q?\n-- chart: bars x=ind y=orders\n";
+    let sql = |inputs: &str, from: &str| {
+        format!("{header}-- inputs: {inputs}\nSELECT ind, COUNT(*) AS orders FROM {from} GROUP BY ind\n")
+    };
+    let files = [
+        ("01_own.sql", sql("orders", "orders")),
+        ("02_other.sql", sql("orders, pin", "pin")),
+        ("03_empty.sql", sql("geo", "geo")),
+    ];
+    let reports = Reports::from_files(files.iter().map(|(name, text)| (*name, text.as_str()))).unwrap();
+    let fixture = Fixture::of(Arc::new(InMemory::new()), catalog, reports);
+    fixture.put("orders", DAY, "a", &[r#"{"ind":7}"#.to_owned()]).await;
+
+    let summary = fixture.run(SCHEDULE).await.unwrap();
+    let asked: Vec<_> = summary
+        .reports
+        .iter()
+        .map(|report| (report.report.as_str(), report.rows))
+        .collect();
+    assert_eq!(asked, [("01_own", Some(1)), ("03_empty", Some(0))]);
+    assert_eq!(summary.not_asked, ["02_other reads `pin`, which is not defined"]);
+    assert!(fixture.results().await.keys().all(|key| !key.contains("02_other")));
+    let page = fixture.text(&summary.page).await;
+    assert!(page.contains("which is not defined") && !page.contains("class=\"alert\""));
+
+    // What a report does not tell cannot be known before it is asked.
+    let reports = Reports::from_files([("04_silent.sql", sql("orders", "pin").as_str())]).unwrap();
+    let orders = Catalog::from_files([("orders.toml", orders)]).unwrap();
+    let fixture = Fixture::of(Arc::new(InMemory::new()), orders, reports);
+    fixture.run(SCHEDULE).await.unwrap_err();
 }
 
 #[tokio::test]

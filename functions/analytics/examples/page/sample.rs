@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use chrono::{NaiveDate, TimeDelta};
-use pinlake_analytics::{Answer, Chart, ChartKind, DatasetFacts, Facts, Outcome, RejectionCount, Report};
+use pinlake_analytics::{Answer, Chart, ChartKind, DatasetFacts, Facts, NotAsked, Outcome, RejectionCount, Report};
 
 const CATEGORIES: [&str; 13] = [
     "art",
@@ -125,6 +125,10 @@ fn facts() -> Facts {
             dataset("geo", 1_283_988, 1_101_977, 48_190, &[(Some("latitude"), "is not between -90 and 90", 44), (Some("timestamp"), "is no timestamp", 20), (None, "is not UTF-8", 1)], 11),
             dataset("user", 1_284_002, 1_101_975, 48_195, &[(Some("age"), "is no int32", 65)], 190),
         ],
+        not_asked: vec![NotAsked {
+            report: failed().report,
+            reason: "reads `likes`, which is not defined".to_owned(),
+        }],
         failures: vec!["2026-11-20 of `user`: could not read `raw/user/date=2026-11-20`: connection reset".to_owned()],
         damage: vec![
             "raw/pin/2026/11/21/14/pinlake-pin-1-2026-11-21-14-02-11-5f1c: breaks off after 18,204 bytes of gzip; the 511 lines before that were read".to_owned(),
@@ -170,6 +174,7 @@ fn outcome(question: Question, answer: Result<Vec<(&str, ArrayRef)>, &str>) -> O
                 series: question.series.map(str::to_owned),
                 label: question.label.map(str::to_owned),
             },
+            inputs: Vec::new(),
             sql,
         }),
         answer: answer

@@ -3,7 +3,7 @@
 use super::words;
 use crate::{
     facts::{DatasetFacts, Facts},
-    report::Outcome,
+    report::{NotAsked, Outcome},
 };
 
 /// The facts as the template sets them.
@@ -23,6 +23,8 @@ pub(super) struct Summary {
     /// Questions, and those that failed: their numbers and titles.
     pub(super) questions: usize,
     pub(super) failed: Vec<(usize, String)>,
+    /// Questions that were not asked: their titles, and why.
+    pub(super) not_asked: Vec<(String, String)>,
     /// A row for each dataset.
     pub(super) datasets: Vec<Dataset>,
     /// Why records were quarantined.
@@ -76,6 +78,11 @@ impl Summary {
             failures: facts.failures.clone(),
             questions: outcomes.len(),
             failed,
+            not_asked: facts
+                .not_asked
+                .iter()
+                .map(|NotAsked { report, reason }| (report.title.clone(), reason.clone()))
+                .collect(),
             datasets: facts.datasets.iter().map(|dataset| row(dataset, facts)).collect(),
             reasons: facts.datasets.iter().flat_map(reasons).collect(),
         }
@@ -139,9 +146,11 @@ fn tiles(facts: &Facts, questions: usize, failed: usize) -> Vec<Tile> {
         Tile {
             name: "Questions answered",
             figure: format!("{} of {questions}", questions - failed),
-            detail: match failed {
-                0 => "none failed".to_owned(),
-                failed => format!("{failed} failed"),
+            detail: match (failed, facts.not_asked.len()) {
+                (0, 0) => "none failed".to_owned(),
+                (0, others) => format!("none failed; {others} not asked"),
+                (failed, 0) => format!("{failed} failed"),
+                (failed, others) => format!("{failed} failed; {others} not asked"),
             },
             bad: failed > 0,
         },

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use pinlake_dataset::DatasetName;
 
 use super::{DataLinks, render};
-use crate::{Answer, Chart, ChartKind, DatasetFacts, Facts, Outcome, RejectionCount, Report};
+use crate::{Answer, Chart, ChartKind, DatasetFacts, Facts, NotAsked, Outcome, RejectionCount, Report};
 
 const HOSTILE: &str = "</pre></script><script>alert(1)</script><img src=x onerror=alert(1)> \"quoted\" 'too' & &lt;";
 
@@ -50,6 +50,7 @@ fn facts() -> Facts {
         ],
         damage: vec![],
         failures: vec![],
+        not_asked: vec![],
     }
 }
 
@@ -66,6 +67,7 @@ fn outcome(name: &str, kind: ChartKind, answer: Result<RecordBatch, String>) -> 
                 series: None,
                 label: Some("category".to_owned()),
             },
+            inputs: vec![],
             sql: format!("SELECT '{name}' < 1"),
         }),
         answer: answer.map(|rows| Answer { rows }),
@@ -350,6 +352,25 @@ fn damage_is_said_before_all_else() {
     let damage = page.source.find("Raw data damaged in 2 places").expect("it is said");
     assert!(damage < page.source.find("class=\"tiles\"").unwrap());
     assert!(page.has("<li>raw/pin/b.gz is no gzip</li>"));
+}
+
+#[test]
+fn reports_that_were_not_asked_are_said_with_the_reason() {
+    let mut facts = facts();
+    facts.not_asked = ["two", "three"]
+        .map(|name| NotAsked {
+            report: outcome(name, ChartKind::Bars, Ok(many(1))).report,
+            reason: "reads user, which is not defined".to_owned(),
+        })
+        .into();
+    let some = page(&facts, &[outcome("one", ChartKind::Bars, Ok(many(2)))]);
+    assert!(some.has("<li>Title of three <span class=\"quiet-text\">reads user, which is not defined</span></li>"));
+    assert!(some.has("none failed; 2 not asked") && some.has("The question was answered."));
+    assert!(!some.has("class=\"alert\"") && !some.has("class=\"bad\""));
+
+    let none = page(&facts, &[]);
+    assert!(none.has("No question was asked: no report is for these datasets."));
+    assert!(none.has("Title of two"));
 }
 
 #[test]

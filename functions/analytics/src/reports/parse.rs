@@ -12,12 +12,12 @@
 //! ```
 //!
 //! The header is the comment that the file begins with. A line of it starts with a key, or goes on with the one above if it
-//! is indented. `title`, `question` and `chart` are required; the others are for people, but a chart's columns must be among
-//! `columns`.
+//! is indented. `title`, `question` and `chart` are required. `inputs` are names of datasets: a report is asked where all of them are
+//! defined. The others are for people, but a chart's columns must be among `columns`.
 
 use std::{collections::BTreeMap, path::Path};
 
-use pinlake_dataset::Mistake;
+use pinlake_dataset::{DatasetName, Mistake};
 
 use crate::report::{Chart, ChartKind, Report};
 
@@ -64,6 +64,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(u64, Report), Vec<Mistake
     let question = source.required(&header, "question");
     let chart = source.required(&header, "chart");
     let chart = chart.and_then(|(line, value)| source.chart(line, value, header.get("columns")));
+    let inputs = source.inputs(&header);
     if sql.is_empty() {
         source.mistake(sql_line, "there is no SQL below the header".to_owned());
     }
@@ -74,6 +75,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<(u64, Report), Vec<Mistake
                 title: title.clone(),
                 question: question.clone(),
                 chart,
+                inputs,
                 sql,
             };
             Ok((number, report))
@@ -183,6 +185,21 @@ impl Source<'_> {
         }
     }
 
+    /// Parses `pin, geo`.
+    fn inputs(&mut self, header: &Header) -> Vec<DatasetName> {
+        let Some((line, text)) = header.get("inputs") else {
+            return Vec::new();
+        };
+        let mut inputs = Vec::new();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match DatasetName::parse(name) {
+                Ok(input) => inputs.push(input),
+                Err(error) => self.mistake(*line, error.to_string()),
+            }
+        }
+        inputs
+    }
+
     /// Parses `ranked x=country y=category_count label=category`.
     fn chart(&mut self, line: usize, text: &str, columns: Option<&(usize, String)>) -> Option<Chart> {
         let before = self.mistakes.len();
@@ -255,7 +272,7 @@ mod tests {
     #[test]
     fn a_header_says_it_all() {
         let text = "-- title: Posts: how many\n-- question: How many\n--     posts are there?\n-- chart: lines x=a y=b series=c\n\
-                    -- columns: a, b, c\n\n-- no header any more\nSELECT 1 AS a, 2 AS b, 3 AS c\n";
+                    -- inputs: pin, geo\n-- columns: a, b, c\n\n-- no header any more\nSELECT 1 AS a, 2 AS b, 3 AS c\n";
         let (number, report) = parse("some/folder/07_posts.sql", text).unwrap();
         assert_eq!((number, report.name.as_str()), (7, "07_posts"));
         assert_eq!(report.title, "Posts: how many");
@@ -269,6 +286,8 @@ mod tests {
             label: None,
         };
         assert_eq!(report.chart, chart);
+        let inputs: Vec<_> = report.inputs.iter().map(DatasetName::as_str).collect();
+        assert_eq!(inputs, ["pin", "geo"]);
     }
 
     #[test]
@@ -320,6 +339,22 @@ mod tests {
             mistakes("1_x.sql", &format!("{header}-- chart: grouped x=a y=b\nSELECT 1")),
             ["1_x.sql:4: a grouped chart needs a column for `series`"]
         );
+    }
+
+    #[test]
+    fn inputs_are_names_of_datasets() {
+        let header = "-- title: T\n-- question: Q?\n-- chart: bars x=a y=b\n";
+        assert_eq!(
+            mistakes("1_x.sql", &format!("{header}-- inputs: pin, Posts, the geo\nSELECT 1")),
+            [
+                "1_x.sql:4: `Posts` is no dataset name: it must start with a lowercase letter",
+                "1_x.sql:4: `the geo` is no dataset name: only lowercase letters, digits and `_` are allowed",
+            ]
+        );
+        for none in ["", "-- inputs:\n"] {
+            let (_, report) = parse("1_x.sql", &format!("{header}{none}SELECT 1")).unwrap();
+            assert_eq!(report.inputs, []);
+        }
     }
 
     #[test]

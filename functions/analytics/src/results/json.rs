@@ -137,6 +137,7 @@ mod tests {
                 series: None,
                 label: None,
             },
+            inputs: vec![],
             sql: "SELECT 1".into(),
         }
     }

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use pinlake_analytics::Reports;
+use pinlake_analytics::{QueryError, QuerySettings, Reports, Session};
+use pinlake_dataset::Catalog;
 use toml::{Table, Value};
 
 use crate::support::{append, columns, definition, lake, session, tables, values};
@@ -79,5 +80,37 @@ async fn an_answer_has_the_columns_that_its_report_announces() {
         let schema = answer.rows.schema();
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names.join(", "), announced, "{}", report.name);
+    }
+}
+
+#[tokio::test]
+async fn a_report_reads_the_inputs_that_it_announces() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    for report in Reports::built_in().iter() {
+        let inputs: Vec<_> = report.inputs.iter().map(ToString::to_string).collect();
+        let ask = async |inputs: &[String]| {
+            let files: Vec<_> = inputs
+                .iter()
+                .map(|input| format!("{input}.toml"))
+                .map(|file| (std::fs::read_to_string(folder.join(&file)).unwrap(), file))
+                .collect();
+            let pairs = files.iter().map(|(text, file)| (file.as_str(), text.as_str()));
+            let catalog = Catalog::from_files(pairs).unwrap();
+            let session = Session::open(&lake(), &catalog, QuerySettings::default())
+                .await
+                .unwrap();
+            session.ask(&report.sql).await
+        };
+        let name = &report.name;
+        assert!(!inputs.is_empty(), "{name}");
+        ask(&inputs).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        for left_out in &inputs {
+            let others: Vec<_> = inputs.iter().filter(|input| *input != left_out).cloned().collect();
+            let error = ask(&others).await.expect_err(name);
+            assert!(
+                matches!(error, QueryError::Question(_)),
+                "{name} without {left_out}: {error:?}"
+            );
+        }
     }
 }
