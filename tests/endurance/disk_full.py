@@ -43,7 +43,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
+import botocore.session
 import pyarrow.parquet as pq
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from client import TOPICS, Clients
 from killed import OPTIONS, let_all_arrive
@@ -59,6 +62,8 @@ CLIENTS = 6
 LATEST_ANSWER = 35.0
 
 MIB = 1 << 20
+# The small disks of the load, and what of them is taken until room is made.
+DISK, BALLAST = 96 * MIB, 64 * MIB
 
 
 class Skipped(Exception):
@@ -75,10 +80,10 @@ def mount(*arguments: str | Path) -> None:
 
 
 @contextmanager
-def disk(folder: Path, mib: int):
+def disk(folder: Path, size: int):
     """A small file system of its own in the memory."""
     folder.mkdir()
-    mount("-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder)
+    mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
     try:
         yield folder
     finally:
@@ -121,7 +126,7 @@ def up(state: Path) -> list[str | Path]:
 
 
 def read_only_start(binary: Path, folder: Path, seed: int) -> str:
-    with disk(folder / "disk", 16) as place:
+    with disk(folder / "disk", 16 * MIB) as place:
         (place / "state").mkdir()
         mount("-o", "remount,ro", place)
         for state in ("state", "new"):
@@ -132,7 +137,7 @@ def read_only_start(binary: Path, folder: Path, seed: int) -> str:
 
 
 def full_start(binary: Path, folder: Path, seed: int) -> str:
-    with disk(folder / "disk", 16) as place:
+    with disk(folder / "disk", 16 * MIB) as place:
         fill(place / "filler")
         must_refuse(binary, up(place / "state"), str(place / "state"), "No space left on device")
         (place / "filler").unlink()
@@ -230,6 +235,24 @@ class Load:
         since = len(self.clients.answers)
         self.wait("a 200 on both ways in", 60, lambda: all(self.answers(since)[via, 200] for via in (True, False)))
 
+    def store_refuses(self) -> None:
+        """Puts an object that has no room beside the ballast, which must fail. Clients are refused by what stands
+        before the store, so whether anything of theirs gets as far as there is chance."""
+        client = botocore.session.get_session().create_client(
+            "s3", endpoint_url=self.pipeline.endpoints["S3"], region_name="us-east-1",
+            aws_access_key_id="pinlake", aws_secret_access_key="pinlake-local",
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+        try:
+            client.put_object(Bucket="pinlake", Key="no/room", Body=bytes(DISK - BALLAST))
+        except ClientError as refused:
+            if refused.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                return
+            raise Trouble(f"the store refused an object for another reason: {refused}") from None
+        except BotoCoreError as error:
+            raise Trouble(f"the store gave no answer: {error}") from None
+        raise Trouble("the store took an object that there was no room for")
+
     def check_answers(self, may_be_killed: bool = False) -> None:
         """Nothing but success and "come again, at that time", and nothing late."""
         for answer in self.clients.answers:
@@ -276,11 +299,12 @@ def load(binary: Path, state: Path, folder: Path, seed: int):
 
 
 def freed_while_running(binary: Path, folder: Path, seed: int) -> str:
-    with disk(folder / "disk", 96) as place:
-        (place / "ballast").write_bytes(b"\0" * (64 * MIB))
+    with disk(folder / "disk", DISK) as place:
+        (place / "ballast").write_bytes(b"\0" * BALLAST)
         with load(binary, place / "state", folder, seed) as running:
             running.begin()
             running.wait_until_refused()
+            running.store_refuses()
             whole_objects(place / "state" / "s3" / "pinlake")
             (place / "ballast").unlink()
             running.wait_until_taken_again()
@@ -291,8 +315,8 @@ def freed_while_running(binary: Path, folder: Path, seed: int) -> str:
 
 
 def killed_while_full(binary: Path, folder: Path, seed: int) -> str:
-    with disk(folder / "disk", 96) as place:
-        (place / "ballast").write_bytes(b"\0" * (64 * MIB))
+    with disk(folder / "disk", DISK) as place:
+        (place / "ballast").write_bytes(b"\0" * BALLAST)
         with load(binary, place / "state", folder, seed) as running:
             running.begin()
             running.wait("a full disk", 60, lambda: "No space left on device" in running.pipeline.said())
@@ -322,6 +346,7 @@ def read_only_under_load(binary: Path, folder: Path, seed: int) -> str:
             # What the kernel does to a file system whose disk fails.
             mount("-o", "remount,abort", place)
             running.wait_until_refused()
+            running.store_refuses()
             running.end()
             running.check_log("Read-only file system")
             running.check_answers()
