@@ -1,19 +1,17 @@
 //! Whose a state folder is: one process's at a time.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, thread, time::Duration};
+use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
+use pinlake_local::Lock;
 
 /// In a state folder, the file that is locked by whoever uses it.
 const OWNER: &str = ".owner";
-/// How often the lock is tried, and how long after each: a pipeline that is just stopping may hold it for another moment.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(50);
 
-/// The right to change what is in a state folder. The system takes it back when the process dies, however it dies.
+/// The right to change what is in a state folder.
 #[derive(Debug)]
 pub struct Claim {
-    _owner: fs::File,
+    _lock: Lock,
 }
 
 impl Claim {
@@ -29,16 +27,11 @@ impl Claim {
             .create(state)
             .with_context(|| format!("could not create {}", state.display()))?;
         let path = state.join(OWNER);
-        let failed = || format!("could not open {}", path.display());
-        let owner = fs::File::create(&path).with_context(failed)?;
-        for _ in 0..TRIES {
-            match owner.try_lock() {
-                Ok(()) => return Ok(Self { _owner: owner }),
-                Err(fs::TryLockError::WouldBlock) => thread::sleep(PAUSE),
-                Err(fs::TryLockError::Error(error)) => return Err(error).with_context(failed),
-            }
-        }
-        bail!("a pipeline of another process is running on {}", state.display())
+        let lock = Lock::take(&path).with_context(|| format!("could not open {}", path.display()))?;
+        let Some(lock) = lock else {
+            bail!("a pipeline of another process is running on {}", state.display());
+        };
+        Ok(Self { _lock: lock })
     }
 
     /// Whether there is nothing in a folder but what claims leave, or no folder at all.

@@ -4,13 +4,13 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use md5::{Digest, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::Error;
+use crate::lock::Lock;
 
 /// The file that stands for a key that ends with `/`. No other key may have a segment of this name.
 pub(super) const FOLDER_MARKER: &str = ".s3-folder";
@@ -23,8 +23,7 @@ pub(super) struct Folder {
     root: PathBuf,
     internal: PathBuf,
     stripes: Vec<Mutex<()>>,
-    /// Locked for as long as it is open; the system unlocks it when the process dies, however it dies.
-    _owner: fs::File,
+    _lock: Lock,
 }
 
 impl Folder {
@@ -36,29 +35,17 @@ impl Folder {
         };
         let internal = root.join(".s3");
         fs::create_dir_all(&internal).map_err(failed)?;
-        let owner = fs::File::create(internal.join("owner")).map_err(failed)?;
-        let mut tries = 0;
-        loop {
-            match owner.try_lock() {
-                Ok(()) => break,
-                // A server that is just stopping may hold it for another moment.
-                Err(fs::TryLockError::WouldBlock) if tries < 20 => tries += 1,
-                Err(fs::TryLockError::WouldBlock) => {
-                    return Err(Error::InUse {
-                        folder: root.to_owned(),
-                    });
-                }
-                Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let lock = Lock::take(&internal.join("owner")).map_err(failed)?;
+        let lock = lock.ok_or_else(|| Error::InUse {
+            folder: root.to_owned(),
+        })?;
         let root = root.canonicalize().map_err(failed)?;
         let internal = root.join(".s3");
         let folder = Self {
             root,
             internal,
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
-            _owner: owner,
+            _lock: lock,
         };
         match fs::remove_dir_all(folder.staging()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
