@@ -9,7 +9,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 use object_store::ObjectStoreExt as _;
-use pinlake_analytics::{QuerySettings, Reports, Session, Summary, results};
+use pinlake_analytics::{QuerySettings, Reports, Session, Summary, fault, results};
 use pinlake_dataset::{Catalog, Limits, RESCUED, check};
 use pinlake_lake::{BATCH, FIELD, Kind, Lake, PAYLOAD, REASON, STREAM, read_table};
 use serde_json::Value;
@@ -105,8 +105,7 @@ pub(super) async fn quarantine(lake: &Lake, posted: &[Posted]) -> Result<()> {
             let payloads = column(PAYLOAD)?.as_binary::<i32>();
             for row in 0..batch.num_rows() {
                 let field = if fields.is_null(row) { "" } else { fields.value(row) };
-                // A place in the text differs from record to record; the kind of fault does not.
-                let why = whys.value(row).split(" at line ").next().unwrap_or_default();
+                let why = fault(whys.value(row));
                 let entry = reasons.entry((field.to_owned(), why.to_owned()));
                 entry.or_insert_with(|| (0, payloads.value(row).to_vec())).0 += 1;
             }

@@ -50,6 +50,8 @@ pub struct DatasetFacts {
     pub quarantined: u64,
     /// The most frequent reasons among them, most frequent first; at most five.
     pub reasons: Vec<RejectionCount>,
+    /// How many reasons there are beyond those. They have the rest of the quarantined records.
+    pub more_reasons: u64,
     /// When the newest row arrived; `None` if there is no row.
     pub newest: Option<DateTime<Utc>>,
 }
@@ -63,6 +65,14 @@ pub struct RejectionCount {
     pub reason: String,
     /// Records.
     pub count: u64,
+}
+
+/// What stands between a fault of a text and its place, which differs from record to record.
+const PLACE: &str = " at line ";
+
+/// A reason without the place in the record's text: what equal faults have in common.
+pub fn fault(reason: &str) -> &str {
+    reason.split(PLACE).next().unwrap_or_default()
 }
 
 /// How many reasons are told.
@@ -89,13 +99,17 @@ async fn of_dataset(
     let (all, quarantine) = (quoted(&format!("{name}_all")), quoted(&format!("{name}_quarantine")));
     let key: Vec<_> = definition.key().iter().map(|column| quoted(column)).collect();
     let that_day = format!("{INGEST_DATE} = DATE '{run_date}'");
+    let quarantined = format!("{quarantine} WHERE {that_day}");
+    let reasons = reasons(session, &quarantined).await?;
+    let all_reasons = format!("(SELECT DISTINCT {FIELD}, {} FROM {quarantined})", fault_in_sql());
     Ok(DatasetFacts {
         name: name.clone(),
         rows: count(session, &all).await?,
         keys: count(session, &format!("(SELECT DISTINCT {} FROM {all})", key.join(", "))).await?,
         new_rows: count(session, &format!("{all} WHERE {that_day}")).await?,
-        quarantined: count(session, &format!("{quarantine} WHERE {that_day}")).await?,
-        reasons: reasons(session, &format!("{quarantine} WHERE {that_day}")).await?,
+        quarantined: count(session, &quarantined).await?,
+        more_reasons: count(session, &all_reasons).await?.saturating_sub(reasons.len() as u64),
+        reasons,
         newest: newest(session, &all).await?,
     })
 }
@@ -108,8 +122,9 @@ async fn count(session: &Session, from: &str) -> Result<u64, QueryError> {
 
 async fn reasons(session: &Session, from: &str) -> Result<Vec<RejectionCount>, QueryError> {
     let sql = format!(
-        "SELECT {FIELD}, COALESCE({REASON}, '') AS {REASON}, COUNT(*) AS times FROM {from} \
-         GROUP BY 1, 2 ORDER BY times DESC, {FIELD} NULLS FIRST, {REASON} LIMIT {REASONS}"
+        "SELECT {FIELD}, {} AS fault, COUNT(*) AS times FROM {from} \
+         GROUP BY 1, 2 ORDER BY times DESC, {FIELD} NULLS FIRST, fault LIMIT {REASONS}",
+        fault_in_sql()
     );
     let rows = session.ask(&sql).await?.rows;
     let (fields, reasons) = (rows.column(0).as_string::<i32>(), rows.column(1).as_string::<i32>());
@@ -121,6 +136,11 @@ async fn reasons(session: &Session, from: &str) -> Result<Vec<RejectionCount>, Q
             count: times.value(row).unsigned_abs(),
         })
         .collect())
+}
+
+/// [`fault`] of the column of reasons.
+fn fault_in_sql() -> String {
+    format!("split_part(COALESCE({REASON}, ''), '{PLACE}', 1)")
 }
 
 async fn newest(session: &Session, all: &str) -> Result<Option<DateTime<Utc>>, QueryError> {

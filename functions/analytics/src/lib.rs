@@ -34,7 +34,7 @@ mod summary;
 
 pub use batch::{Batch, BatchError, BatchSettings, CleanedDay, Damage, RawObject, is_fragment};
 pub use event::{EventError, Order};
-pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts};
+pub use facts::{DatasetFacts, Facts, RejectionCount, collect as collect_facts, fault};
 pub use handler::{Error, Handler, page_key};
 pub use query::{QueryError, QuerySettings, Session, run_reports};
 pub use report::{Answer, Chart, ChartKind, NotAsked, Outcome, Report};

@@ -25,7 +25,13 @@ mod words;
 use arrow::error::ArrowError;
 use askama::Template;
 
-use self::{columns::Column, figure::Figure, marks::Marks, summary::Summary, table::Table};
+use self::{
+    columns::Column,
+    figure::Figure,
+    marks::Marks,
+    summary::{Summary, Told},
+    table::Table,
+};
 use crate::{
     facts::Facts,
     report::{Answer, Outcome, Report},

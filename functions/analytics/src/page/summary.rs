@@ -51,13 +51,22 @@ pub(super) struct Dataset {
     pub(super) newest: Option<(String, String)>,
 }
 
-/// A reason, and how many records it kept out.
+/// A line about the reasons of a dataset.
 pub(super) struct Reason {
     pub(super) dataset: String,
-    /// `None` when the record as a whole is at fault.
-    pub(super) field: Option<String>,
-    pub(super) reason: String,
-    pub(super) count: String,
+    pub(super) told: Told,
+}
+
+pub(super) enum Told {
+    /// A reason, and how many records it kept out.
+    One {
+        /// `None` when the record as a whole is at fault.
+        field: Option<String>,
+        reason: String,
+        count: String,
+    },
+    /// What is not told one by one: `and 3 more reasons, 17 records`.
+    More(String),
 }
 
 impl Summary {
@@ -177,10 +186,19 @@ fn row(dataset: &DatasetFacts, facts: &Facts) -> Dataset {
 }
 
 fn reasons(dataset: &DatasetFacts) -> impl Iterator<Item = Reason> {
-    dataset.reasons.iter().map(|reason| Reason {
-        dataset: dataset.name.to_string(),
+    let ones = dataset.reasons.iter().map(|reason| Told::One {
         field: reason.field.clone(),
         reason: reason.reason.clone(),
         count: words::count(reason.count),
+    });
+    let told: u64 = dataset.reasons.iter().map(|reason| reason.count).sum();
+    let more = (dataset.more_reasons > 0).then(|| {
+        let reasons = words::counted(dataset.more_reasons, "more reason");
+        let records = words::counted(dataset.quarantined.saturating_sub(told), "record");
+        Told::More(format!("and {reasons}, {records}"))
+    });
+    ones.chain(more).map(|told| Reason {
+        dataset: dataset.name.to_string(),
+        told,
     })
 }

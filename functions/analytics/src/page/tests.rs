@@ -36,6 +36,7 @@ fn facts() -> Facts {
                         count: 12,
                     },
                 ],
+                more_reasons: 0,
                 newest: Some(started_at - TimeDelta::minutes(9)),
             },
             DatasetFacts {
@@ -45,6 +46,7 @@ fn facts() -> Facts {
                 new_rows: 0,
                 quarantined: 0,
                 reasons: vec![],
+                more_reasons: 0,
                 newest: None,
             },
         ],
@@ -329,6 +331,19 @@ fn the_facts_stand_on_top() {
         assert!(page.has(said), "{said}");
     }
     assert!(!page.has("Raw data damaged"));
+}
+
+#[test]
+fn reasons_that_are_not_told_are_counted() {
+    let mut facts = facts();
+    assert!(!page(&facts, &[]).has("more reason"));
+    // 43 records, of which 31 and 12 have a reason that is told.
+    facts.datasets[0].quarantined = 1_050;
+    facts.datasets[0].more_reasons = 3;
+    assert!(page(&facts, &[]).has("colspan=\"3\">and 3 more reasons, 1,007 records</td>"));
+    facts.datasets[0].quarantined = 44;
+    facts.datasets[0].more_reasons = 1;
+    assert!(page(&facts, &[]).has(">and 1 more reason, 1 record</td>"));
 }
 
 #[test]

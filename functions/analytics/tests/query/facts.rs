@@ -19,7 +19,8 @@ async fn facts_count_what_is_there() {
     let rejects = [
         rejected(2, r#"{ field = "index", reason = "is missing" }"#),
         rejected(3, r#"{ reason = "is empty" }"#),
-        rejected(2, r#"{ reason = "is no JSON object" }"#),
+        rejected(1, r#"{ reason = "is not JSON: EOF at line 1 column 8" }"#),
+        rejected(1, r#"{ reason = "is not JSON: EOF at line 1 column 23" }"#),
         rejected(1, r#"{ field = "a", reason = "r" }"#),
         rejected(1, r#"{ field = "b", reason = "r" }"#),
         rejected(1, r#"{ field = "c", reason = "r" }"#),
@@ -44,16 +45,18 @@ async fn facts_count_what_is_there() {
     // Most first; of equally many, records as a whole first, then by field.
     let expected = [
         reason(None, "is empty", 3),
-        reason(None, "is no JSON object", 2),
+        // Wherever the texts broke off.
+        reason(None, "is not JSON: EOF", 2),
         reason(Some("index"), "is missing", 2),
         reason(Some("a"), "r", 1),
         reason(Some("b"), "r", 1),
     ];
     assert_eq!(pin.reasons, expected);
+    assert_eq!(pin.more_reasons, 1, "that of `c`");
 
     let geo = &facts[0];
     assert_eq!((geo.rows, geo.keys, geo.new_rows, geo.quarantined), (0, 0, 0, 0));
-    assert_eq!((geo.newest, geo.reasons.len()), (None, 0));
+    assert_eq!((geo.newest, geo.reasons.len(), geo.more_reasons), (None, 0, 0));
 }
 
 #[tokio::test]
