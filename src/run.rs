@@ -112,7 +112,10 @@ pub(crate) fn show_analytics(summary: &Summary) {
 fn analytics(summary: &Summary) -> Vec<String> {
     let mut parts = Vec::new();
     if summary.cleaned.is_empty() {
-        parts.push("no raw objects to clean".to_owned());
+        parts.push(
+            "no raw objects to clean; what was posted to /topics is one --raw-interval of `pinlake up` later"
+                .to_owned(),
+        );
     } else {
         let mut days = table(&["day", "dataset", "raw objects", "rows", "quarantined", "files"]);
         for day in &summary.cleaned {

@@ -98,9 +98,10 @@ impl Tally {
         let rows = all.accepted + all.rejected + all.failed;
         if self.latencies.count() > 0 {
             let seconds = passed.as_secs_f64();
+            let requests = self.latencies.count();
             lines.push(format!(
-                "{} requests ({} repeated) in {seconds:.1} s, {:.0} rows/s accepted; latency {}",
-                self.latencies.count(),
+                "{requests} {} ({} repeated) in {seconds:.1} s, {:.0} rows/s accepted; latency {}",
+                if requests == 1 { "request" } else { "requests" },
                 self.repeats,
                 all.accepted as f64 / seconds.max(f64::MIN_POSITIVE),
                 self.latencies,

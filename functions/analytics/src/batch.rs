@@ -106,7 +106,7 @@ pub enum BatchError {
     /// would take the rows of the others out of the table.
     #[error(
         "{day} of `{dataset}` was cleaned from {before} raw objects and only {now} are left; its rows were left as they \
-         are (`\"force\": true` replaces them all the same)"
+         are (`\"force\": true` in the event, or `pinlake run analytics --force`, replaces them all the same)"
     )]
     Shrunk {
         /// The dataset.
