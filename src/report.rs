@@ -1,5 +1,7 @@
 //! `pinlake report`: where the report page is, and questions of one's own.
 
+mod answer;
+
 use std::{
     fs,
     io::{self, Read},
@@ -8,21 +10,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use arrow::{
-    array::RecordBatch,
-    util::display::{ArrayFormatter, FormatOptions},
-};
-use aws_config::BehaviorVersion;
 use chrono::NaiveDate;
 use clap::Args;
 use pinlake_analytics::{QuerySettings, Session};
 use pinlake_dataset::Catalog;
-use pinlake_lake::Lake;
 
+use self::answer::Format;
 use crate::{
     page,
-    pipeline::{BUCKET, Pipeline, lake_in},
-    terminal::{say, table},
+    pipeline::{BUCKET, Pipeline},
+    place,
+    terminal::say,
 };
 
 /// Finds the report page, or answers a question of your own in SQL.
@@ -40,6 +38,9 @@ pub struct Report {
     /// A file with one question in SQL, or `-` for standard input. Prints the answer.
     #[arg(long, value_name = "FILE")]
     sql: Option<PathBuf>,
+    /// With --sql: how the answer is written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, requires = "sql")]
+    format: Format,
     /// With --sql: a lake elsewhere, `s3://bucket[/prefix]` or a folder, instead of that of --state.
     #[arg(long, value_name = "URI", requires = "sql")]
     lake: Option<String>,
@@ -85,7 +86,7 @@ impl Report {
         let sql = read(file)?;
         let lake = match &self.lake {
             None => Pipeline::lake_on_disk(&self.state)?,
-            Some(uri) => open_lake(uri).await?,
+            Some(uri) => place::lake(uri, None).await?,
         };
         let catalog = match &self.datasets {
             None => Catalog::built_in(),
@@ -93,7 +94,7 @@ impl Report {
         };
         let session = Session::open(&lake, &catalog, QuerySettings::default()).await?;
         let answer = session.ask(&sql).await?;
-        show(&answer.rows)
+        answer::say(&answer.rows, self.format)
     }
 }
 
@@ -112,33 +113,6 @@ fn read(file: &Path) -> Result<String> {
         return Ok(sql);
     }
     fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))
-}
-
-/// A lake by its address, or in a folder.
-async fn open_lake(uri: &str) -> Result<Lake> {
-    if !uri.contains("://") {
-        return lake_in(Path::new(uri));
-    }
-    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    Ok(pinlake_aws::open_lake(uri, &aws)?)
-}
-
-fn show(rows: &RecordBatch) -> Result<()> {
-    let schema = rows.schema();
-    let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let options = FormatOptions::default().with_null("∅");
-    let columns = rows
-        .columns()
-        .iter()
-        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut shown = table(&names);
-    for row in 0..rows.num_rows() {
-        shown.add_row(columns.iter().map(|column| column.value(row).to_string()));
-    }
-    let noun = if rows.num_rows() == 1 { "row" } else { "rows" };
-    say(format_args!("{shown}\n{} {noun}", rows.num_rows()));
-    Ok(())
 }
 
 /// Hands a page to the desktop's browser.
