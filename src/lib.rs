@@ -14,6 +14,7 @@ pub mod audit;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod fit;
 pub mod page;
 pub mod pipeline;
 pub mod place;

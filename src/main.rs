@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await.map(done),
         Command::Report(report) => report.run().await.map(done),
         Command::Send(send) => send.run().await.map(done),
-        Command::Check(check) => check.run().map(done),
+        Command::Check(check) => check.run().await.map(done),
         Command::Audit(audit) => audit.run().await,
         Command::Replay(replay) => replay.run().await.map(done),
     };

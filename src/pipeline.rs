@@ -69,6 +69,7 @@ use self::{
     endpoints::{Store, Streams},
     functions::Functions,
 };
+use crate::fit::fit;
 
 /// What a pipeline makes in its state folder.
 pub const STATE: [&str; 4] = ["s3", "kinesis.redb", "firehose.redb", "checkpoints.redb"];
@@ -180,7 +181,7 @@ impl Pipeline {
     /// Starts everything. When this returns, requests are answered.
     ///
     /// # Errors
-    /// The state folder is another's or damaged, a port is taken, or a definition is wrong.
+    /// The state folder is another's or damaged, a port is taken, or a definition is wrong or does not fit its table.
     pub async fn start(options: Options) -> Result<Self> {
         // Before the claim, which makes the folder.
         let catalog = options.catalog()?;
@@ -234,6 +235,10 @@ impl Pipeline {
         let s3_url = s3.url();
         let lake_of = |keys| open_lake(&s3_url, keys);
         let lake = lake_of(s3::Credentials::default())?;
+        // Batches of such a dataset would fail for as long as they are kept.
+        for definition in catalog.iter() {
+            fit(&lake, definition).await?;
+        }
         let functions = Functions::new(
             &catalog,
             Reports::built_in(),

@@ -65,26 +65,14 @@ impl LakeAt {
     pub(crate) async fn open(&self) -> Result<Lake> {
         match &self.lake {
             None => Pipeline::lake_on_disk(self.state()),
-            Some(uri) if uri.contains("://") => {
-                if let Some(endpoint) = &self.s3_endpoint {
-                    answers(endpoint).await?;
-                }
-                let aws = aws(self.s3_endpoint.as_deref()).await;
-                Ok(pinlake_aws::open_lake(uri, &aws)?)
-            }
-            Some(folder) => lake_in(Path::new(folder)),
+            Some(uri) => lake(uri, self.s3_endpoint.as_deref()).await,
         }
     }
 
     /// Opens the lake that is fed by streams: that of a running pipeline if no other is named.
     pub(crate) async fn open_beside(&self, at: &StreamsAt) -> Result<Lake> {
         match (&self.lake, &self.state, &at.at) {
-            (None, None, Some(api)) => {
-                let endpoint = beside(api, S3)?;
-                answers(&endpoint).await?;
-                let aws = aws(Some(&endpoint)).await;
-                Ok(pinlake_aws::open_lake(&format!("s3://{BUCKET}"), &aws)?)
-            }
+            (None, None, Some(api)) => lake(&format!("s3://{BUCKET}"), Some(&beside(api, S3)?)).await,
             _ => self.open().await,
         }
     }
@@ -145,6 +133,17 @@ impl Streams {
             server.stopped().await;
         }
     }
+}
+
+/// The lake at `s3://bucket[/prefix]`, of AWS's S3 unless another is named, or in a folder.
+pub(crate) async fn lake(uri: &str, s3_endpoint: Option<&str>) -> Result<Lake> {
+    if !uri.contains("://") {
+        return lake_in(Path::new(uri));
+    }
+    if let Some(endpoint) = s3_endpoint {
+        answers(endpoint).await?;
+    }
+    Ok(pinlake_aws::open_lake(uri, &aws(s3_endpoint).await)?)
 }
 
 /// The definitions of a folder, or those compiled in.

@@ -7,25 +7,16 @@ use arrow::{
     compute::filter_record_batch,
 };
 use chrono::{NaiveDate, Utc};
-use pinlake::{
-    client::{Client, Outcome, Via},
-    pipeline::Pipeline,
-    rows::Rows,
-};
+use pinlake::{client::Via, pipeline::Pipeline, rows::Rows};
 use pinlake_dataset::{Catalog, DatasetName};
 use pinlake_lake::{INGEST_DATE, Kind, Lake, ORIGIN, Replacement, read_table};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::{Up, arrival, assert_raw, pinlake, run};
+use crate::support::{Up, arrival, assert_raw, pinlake, post, run};
 
 /// Raw objects at once, and no refusals at the door.
 const ARGUMENTS: [&str; 3] = ["--no-validation", "--raw-interval", "0"];
-
-async fn post(url: &str, via: Via, dataset: &str, rows: &[Vec<u8>]) {
-    let outcomes = Client::new(url).unwrap().post(via, dataset, rows).await.unwrap();
-    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
-}
 
 /// An audit of a state folder: exit code and what it found, by dataset.
 pub(crate) fn audit(state: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {

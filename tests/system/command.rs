@@ -6,46 +6,6 @@ use crate::support::{Up, pinlake, run};
 use tempfile::tempdir;
 
 #[test]
-fn check_tells_what_is_defined() {
-    let datasets = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets");
-    let (code, out, err) = run(pinlake().args(["check", datasets]));
-    assert_eq!((code, err.as_str()), (0, ""));
-    for line in [
-        "geo is sound: key ind",
-        "  follower_count       int64",
-        "  ind                  int32, required",
-        "  title                string",
-        "  coordinates          list<float64>",
-    ] {
-        assert!(out.lines().any(|told| told == line), "{line} in\n{out}");
-    }
-}
-
-#[test]
-fn check_says_what_a_definition_is_when_asked_about_another_file() {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let (code, out, err) = run(pinlake().args(["check", readme]));
-    assert_eq!((code, out.as_str()), (1, ""));
-    assert!(
-        err.contains(&format!("{readme}:1: a definition is a `.toml` file")),
-        "{err}"
-    );
-}
-
-#[test]
-fn check_explains_mistakes_by_file_and_line() {
-    let folder = tempdir().unwrap();
-    let file = folder.path().join("thing.toml");
-    fs::write(&file, "key = [\"id\"]\n[[column]]\nname = \"id\"\ntype = \"number\"\n").unwrap();
-    let (code, out, err) = run(pinlake().arg("check").arg(folder.path()));
-    assert_eq!((code, out.as_str()), (1, ""));
-    assert!(
-        err.contains(&format!("{}:4: type `number` is unknown", file.display())),
-        "{err}"
-    );
-}
-
-#[test]
 fn wrong_calls_are_explained() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("precious"), "mine").unwrap();

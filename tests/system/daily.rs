@@ -4,24 +4,16 @@ use std::{path::Path, time::Duration};
 
 use chrono::{NaiveDate, Utc};
 use pinlake::{
-    client::{Client, Outcome, ROWS_PER_REQUEST, Via},
+    client::Via,
     rows::{DATASETS, Rows},
 };
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::support::{Up, arrival, assert_raw, assert_same, assert_stored, expected, found, pinlake, run};
+use crate::support::{Up, arrival, assert_raw, assert_same, assert_stored, expected, found, pinlake, post, run};
 
 /// Raw objects at once, and no refusals at the door.
 const ARGUMENTS: [&str; 3] = ["--no-validation", "--raw-interval", "0"];
-
-async fn post(url: &str, via: Via, dataset: &str, rows: &[Vec<u8>]) {
-    let client = Client::new(url).unwrap();
-    for chunk in rows.chunks(ROWS_PER_REQUEST) {
-        let outcomes = client.post(via, dataset, chunk).await.unwrap();
-        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
-    }
-}
 
 /// The days that may be today's, should midnight pass.
 fn analytics(url: &str, first: NaiveDate) -> (i32, String, String) {

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{NaiveDate, Utc};
 use futures::TryStreamExt as _;
-use pinlake::{
-    client::{Client, Outcome, Via},
-    pipeline::Pipeline,
-};
+use pinlake::{client::Via, pipeline::Pipeline};
 use pinlake_dataset::DatasetName;
 use pinlake_lake::{Kind, Lake, describe};
 use serde_json::json;
@@ -15,7 +12,7 @@ use tempfile::tempdir;
 
 use crate::{
     audit::audit,
-    support::{Up, arrival, assert_raw, pinlake, run},
+    support::{Up, arrival, assert_raw, pinlake, post, run},
 };
 
 /// Of the records that [`records`] makes so many have no title, and so many no number that can be read. Of the twenty
@@ -106,8 +103,7 @@ async fn rows_that_a_better_definition_takes_go_to_the_table() {
     let up = notes.up();
     for via in [Via::Streams, Via::Topics] {
         let sent = records(if via == Via::Streams { "streamed" } else { "filed" });
-        let outcomes = Client::new(&up.url).unwrap().post(via, "note", &sent).await.unwrap();
-        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
+        post(&up.url, via, "note", &sent).await;
     }
     arrival(notes.state.path(), "note", 60).await;
     assert_raw(notes.state.path(), "note", &records("filed")).await;
@@ -170,11 +166,7 @@ async fn rows_that_a_better_definition_takes_go_to_the_table() {
     let up = notes.up();
     notes.clean(&up.url, first);
     let more = [json!({"ind": 99}).to_string().into_bytes()];
-    Client::new(&up.url)
-        .unwrap()
-        .post(Via::Streams, "note", &more)
-        .await
-        .unwrap();
+    post(&up.url, Via::Streams, "note", &more).await;
     arrival(notes.state.path(), "note", 121).await;
     up.end_with("INT");
     assert_eq!(rows(&lake).await, [121 - unnumbered, unnumbered]);

@@ -16,7 +16,10 @@ use arrow::{
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
-use pinlake::pipeline::Pipeline;
+use pinlake::{
+    client::{Client, Outcome, ROWS_PER_REQUEST, Via},
+    pipeline::Pipeline,
+};
 use pinlake_dataset::{Catalog, Cleaner, DatasetName, Limits};
 use pinlake_lake::{Kind, Lake, PAYLOAD, describe, read_table};
 
@@ -198,6 +201,15 @@ pub(crate) async fn assert_raw(state: &Path, dataset: &str, records: &[Vec<u8>])
     let text = |record: &Vec<u8>| String::from_utf8_lossy(record).into_owned();
     let (filed, sent) = (filed.iter().map(text), records.iter().map(text));
     assert_same(&tally(filed), &tally(sent), &format!("raw/{dataset}"));
+}
+
+/// Posts records, all of which must be accepted.
+pub(crate) async fn post(url: &str, via: Via, dataset: &str, records: &[Vec<u8>]) {
+    let client = Client::new(url).unwrap();
+    for chunk in records.chunks(ROWS_PER_REQUEST) {
+        let outcomes = client.post(via, dataset, chunk).await.unwrap();
+        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
+    }
 }
 
 /// Waits until a dataset's tables hold so many rows together.

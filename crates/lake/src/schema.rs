@@ -89,6 +89,8 @@ fn with_bookkeeping(own: impl Iterator<Item = Field>) -> SchemaRef {
 pub(crate) struct Fit {
     /// The table's columns after the next commit, without the partition columns: what goes into a file.
     pub(crate) file_schema: SchemaRef,
+    /// The columns that the table lacks and the next commit adds.
+    pub(crate) missing: Vec<String>,
     /// What the next commit must say because it adds columns.
     pub(crate) new_metadata: Option<Metadata>,
 }
@@ -153,6 +155,7 @@ pub(crate) fn reconcile(table: &str, metadata: &Metadata, wanted: &Schema) -> Re
         .collect();
     Ok(Fit {
         file_schema: Arc::new(Schema::new(file_fields)),
+        missing: missing.iter().map(|field| field.name().clone()).collect(),
         new_metadata,
     })
 }

@@ -84,6 +84,17 @@ impl Table {
         Ok(())
     }
 
+    /// The columns of the definition that the table lacks, which the next commit adds; `None` if there is no table yet.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] or [`Error::Unsupported`] if nothing can be written to the table by this definition; the store
+    /// fails.
+    pub async fn missing_columns(&self, now: DateTime<Utc>) -> Result<Option<Vec<String>>, Error> {
+        let head = self.place.load(now).await?;
+        Ok(head.map(|head| head.fit.missing))
+    }
+
     /// The highest sequence number of `source` that the handle knows to be stored: never too high, perhaps too low.
     pub fn watermark(&self, source: &Source) -> Option<SequenceNumber> {
         self.warm.as_ref()?.watermarks.get(source)
