@@ -16,6 +16,7 @@ mod axis;
 mod chart;
 mod columns;
 mod figure;
+mod filters;
 mod marks;
 mod palette;
 mod summary;

@@ -111,9 +111,10 @@ fn lying(marks: &Marks, room: Room, left_out: Vec<String>) -> charts_rs::Result<
     let drawn: Vec<Mark> = marks.marks.iter().take(MOST_LYING).rev().cloned().collect();
     let axis = ValueAxis::over(drawn.iter().map(|mark| mark.value));
     let (for_names, for_labels) = (room.width() * 0.34, room.width() * 0.42);
-    let names = drawn.iter().map(|mark| fitted(&mark.x, for_names));
+    let names: Vec<_> = drawn.iter().map(|mark| fitted(&mark.x, for_names)).collect();
+    let widest = names.iter().map(|name| width_of(name)).fold(0.0, f32::max);
 
-    let mut chart = HorizontalBarChart::new(each_its_own(&drawn, &axis, for_labels), names.collect());
+    let mut chart = HorizontalBarChart::new(each_its_own(&drawn, &axis, for_labels), names);
     dress(&mut chart.base, room, drawn.len() as f32 * ROW + 8.0);
     let mut value_axis = value_axis(&axis);
     // The longest bar takes the whole width: there are no ticks that would have to be round.
@@ -133,9 +134,31 @@ fn lying(marks: &Marks, room: Room, left_out: Vec<String>) -> charts_rs::Result<
     let labels = drawn.iter().map(|mark| width_of(&fitted(&beside(mark), for_labels)));
     chart.margin.right = labels.fold(0.0, f32::max) * 1.06 + 8.0;
     Ok(Drawn {
-        svg: chart.svg()?,
+        svg: flush_right(&chart.svg()?, widest),
         left_out,
     })
+}
+
+/// Lets names end where the bars begin, in whatever font they are shown: the library places the beginning of each, by
+/// the width that it has in the font that measures. Labels have a distance (`dx`) from their bars, names have none.
+fn flush_right(svg: &str, widest: f32) -> String {
+    const TEXT: &str = "<text ";
+    let name = |text: &str| -> Option<(String, f32, String)> {
+        let (attributes, content) = text.split_once('>')?;
+        let (before, from) = attributes.split_once(" x=\"")?;
+        let (x, after) = from.split_once('"')?;
+        let is_name = !after.contains(" dx=");
+        is_name.then_some((before.to_owned(), x.parse().ok()?, format!("{after}>{content}")))
+    };
+    let texts: Vec<_> = svg.split(TEXT).collect();
+    // The widest begins furthest to the left.
+    let leftmost = texts.iter().skip(1).filter_map(|text| Some(name(text)?.1));
+    let end = leftmost.fold(f32::INFINITY, f32::min) + widest;
+    let texts = texts.iter().enumerate().map(|(place, text)| match name(text) {
+        Some((before, _, after)) if place > 0 => format!("{before} text-anchor=\"end\" x=\"{end:.1}\"{after}"),
+        _ => (*text).to_owned(),
+    });
+    texts.collect::<Vec<_>>().join(TEXT)
 }
 
 /// A series for each mark, in a place of its own, because a series' name is what the library can write beside a bar
@@ -222,6 +245,34 @@ mod tests {
             top.expect(name)
         };
         assert!(top("country 0") < top("country 1"), "the largest is on top");
+    }
+
+    #[test]
+    fn names_of_lying_bars_end_at_one_place() {
+        let countries = ["Chad", "Bosnia & Herzegovina", "日本", "Å"];
+        let all = countries.map(|country| mark(country, None, Some("a label"), 1.0));
+        for room in [Room::Wide, Room::Narrow] {
+            let svg = ranked(&marks(all.to_vec()), room).unwrap().svg;
+            let ends: Vec<_> = svg
+                .split("<text ")
+                .filter(|text| text.contains("text-anchor=\"end\""))
+                .map(|text| text.split(" x=\"").nth(1).unwrap().split('"').next().unwrap())
+                .collect();
+            assert_eq!(ends.len(), countries.len(), "{svg}");
+            assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+            // The bars begin a little behind.
+            let bar: f32 = svg
+                .split("<rect x=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            let gap = bar - ends[0].parse::<f32>().unwrap();
+            assert!((4.0..16.0).contains(&gap), "{gap}");
+        }
     }
 
     #[test]
