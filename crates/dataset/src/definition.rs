@@ -1,5 +1,9 @@
 //! What a dataset is, as data: its columns, where each comes from and how it is read.
 
+mod bounds;
+mod column;
+mod file;
+mod mistake;
 mod parse;
 mod told;
 
@@ -9,7 +13,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::{DatasetName, read::TimeFormat};
 
-pub use parse::{DefinitionError, Mistake};
+pub use mistake::{DefinitionError, Mistake};
 
 /// The column that keeps, as one JSON object, unknown fields and values that could not be read.
 pub const RESCUED: &str = "_rescued";
