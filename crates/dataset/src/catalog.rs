@@ -11,7 +11,7 @@ pub struct Catalog {
 }
 
 /// `(path, text)` of every file in `datasets/`, listed by the build script.
-const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 impl Catalog {
     /// The definitions compiled in from `datasets/`.

@@ -86,6 +86,16 @@ impl File {
         Ok(())
     }
 
+    /// Works on the file, and has it opened anew if that fails: the next try finds a file that works, if there is one.
+    pub(crate) fn mending<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        work().inspect_err(|_| {
+            if let Err(error) = self.mend() {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, file = %self.path.display(), "could not open a file anew");
+            }
+        })
+    }
+
     fn begin<T>(&self, begin: impl Fn(&Database) -> Result<T, TransactionError>) -> Result<T, redb::Error> {
         let begun = || {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);

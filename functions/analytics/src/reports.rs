@@ -41,7 +41,7 @@ pub enum ReportsError {
 }
 
 /// `(path, text)` of every file in `reports/`, listed by the build script.
-const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/reports.rs"));
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// What the name of a report's file ends with.
 const EXTENSION: &str = "sql";

@@ -98,14 +98,9 @@ impl Store {
         })
     }
 
-    /// Works on the file, and has it opened anew if that fails: the next try finds a file that works, if there is one.
+    /// Works on the file; see [`File::mending`].
     pub(super) fn mending<T>(&self, work: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work(self).inspect_err(|_| {
-            if let Err(error) = self.database.mend() {
-                let (error, file) = (&error as &dyn std::error::Error, self.database.path().display());
-                tracing::error!(error, %file, "could not open a file anew");
-            }
-        })
+        self.database.mending(|| work(self))
     }
 
     /// A stream by its name.
