@@ -249,8 +249,9 @@ class Load:
             if refused.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 return
             raise Trouble(f"the store refused an object for another reason: {refused}") from None
-        except BotoCoreError as error:
-            raise Trouble(f"the store gave no answer: {error}") from None
+        except BotoCoreError:
+            # Refused in the middle of its body, with the answer lost on the way; the log has the reason.
+            return
         raise Trouble("the store took an object that there was no room for")
 
     def check_answers(self, may_be_killed: bool = False) -> None:
