@@ -57,7 +57,7 @@ fn send_tells_what_became_of_each_row() {
     for via in ["streams", "topics"] {
         let (code, out, _) = send("pin", via, "{\"index\":1}\n\n{\"index\":2}");
         assert_eq!(code, 0, "{via}: {out}");
-        assert!(out.starts_with("1 requests (0 repeated) in "), "{via}: {out}");
+        assert!(out.starts_with("1 request (0 repeated) in "), "{via}: {out}");
         assert!(
             out.ends_with("\n2 sent: 2 accepted, 0 rejected, 0 failed\n"),
             "{via}: {out}"
