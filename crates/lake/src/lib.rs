@@ -59,7 +59,7 @@ pub use landing::{Batch, Landed, Landing, NotLanded};
 pub use origins::Origins;
 pub use quarantine::quarantine_rows;
 pub use read::{Description, describe, read_table};
-pub use replace::{Replaced, Replacement, batch_inputs};
+pub use replace::{BatchDay, Replaced, Replacement};
 pub use replay::{Cleared, Moved, Replay, Way};
 pub use rows::{Rows, with_bookkeeping};
 pub use schema::{

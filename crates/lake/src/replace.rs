@@ -14,14 +14,21 @@
 //! # Invariants
 //! - A day replaced twice, by racing runs or with a commit whose answer was lost, holds its rows once
 //!   (`a_day_replaced_again_is_the_same`, `racing_replacements_leave_one`, `a_lost_answer_is_no_second_day`).
-//! - Racing runs leave both tables with the day of one run (`a_run_that_was_overtaken_gives_way`).
+//! - Racing runs leave both tables with the day of one run (`a_run_that_was_overtaken_gives_way`,
+//!   `a_run_without_rejects_gives_way_too`).
+//! - A day that one table has of another run than the other is known ([`BatchDay::is_half_replaced`]).
 //! - Other days, and the day's rows of the stream, stay as they are (`only_the_day_is_replaced`).
 //! - Memory is bounded by a row group and the parts of an upload, whatever the day's size.
+
+use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use deltalake_core::kernel::{Remove, Snapshot};
+use deltalake_core::{
+    kernel::{Remove, Snapshot},
+    logstore::LogStore,
+};
 use futures::{StreamExt as _, TryStreamExt as _};
 use pinlake_dataset::Definition;
 
@@ -55,8 +62,8 @@ struct Finished {
     settings: Settings,
     date: NaiveDate,
     run: Option<RunId>,
-    /// The table that the run has replaced the day in before.
-    first: Option<Place>,
+    /// The table that the run has been to before, and whose run that table's day must be of still.
+    first: Option<(Place, Option<RunId>)>,
     now: DateTime<Utc>,
     /// `None` as long as nobody has asked for the table.
     head: Option<Head>,
@@ -75,7 +82,7 @@ pub struct Replaced {
     pub size_bytes: u64,
     /// Files that the day had before.
     pub removed_files: usize,
-    /// The version committed; `None` if the day had nothing and has nothing.
+    /// The version committed; `None` if the day had nothing, of any run, and has nothing.
     pub version: Option<u64>,
     /// How often another writer, or a fault of the store, got in between.
     pub conflicts: u32,
@@ -125,16 +132,17 @@ impl Replacement {
     }
 
     /// Gives way to another run that begins after the other table was replaced: the commit is refused if the quarantine's
-    /// day, which this run has `replaced`, is another run's by then. So the two tables never end with days of two runs.
+    /// day, which this run has `replaced` or had nothing to replace in, is another run's by then. So the two tables never
+    /// end with days of two runs.
     ///
     /// # Errors
     /// [`Error::Location`] if the lake's address cannot hold the table.
     pub fn following(mut self, replaced: &Replaced, lake: &Lake, definition: &Definition) -> Result<Self, Error> {
-        // A run without anything to quarantine has not replaced anything, and has all of the day for the table.
-        if replaced.version.is_some() {
-            let (kind, columns) = (Kind::Quarantine, schema::quarantine_schema());
-            self.finished.first = Some(Place::new(lake, kind, definition.name(), columns)?);
-        }
+        let (kind, columns) = (Kind::Quarantine, schema::quarantine_schema());
+        let first = Place::new(lake, kind, definition.name(), columns)?;
+        // Where nothing was committed no run had been.
+        let run = self.finished.run.filter(|_| replaced.version.is_some());
+        self.finished.first = Some((first, run));
         Ok(self)
     }
 
@@ -172,7 +180,7 @@ impl Replacement {
     }
 
     /// Puts the rows in the place of what the day had, in one commit that remembers the inputs, if there are any to
-    /// remember. Without them a day that had nothing and has nothing is not committed.
+    /// remember, and the run. Without inputs a day that has nothing and never was any run's is not committed.
     ///
     /// # Errors
     /// The store fails, or others win every race. The day is as it was then, unless the last put was carried out and its
@@ -224,6 +232,7 @@ impl Finished {
             day: &self,
             inputs,
             removed_files: 0,
+            done_by: None,
         };
         let won = win(
             &mut Following { place, head, now },
@@ -236,7 +245,7 @@ impl Finished {
             files: self.files.len(),
             size_bytes: self.files.iter().map(|file| file.size_bytes).sum(),
             removed_files: replacing.removed_files,
-            version: won.commit.map(|(version, _)| version),
+            version: won.commit.map(|(version, _)| version).or(replacing.done_by),
             conflicts: won.conflicts,
         })
     }
@@ -264,28 +273,31 @@ impl Finished {
     /// Whether another run has replaced the day in the first table meanwhile. To be asked when the head is known: a run
     /// that does it afterwards will replace the day in this one as well.
     async fn is_overtaken(&self) -> Result<bool, Error> {
-        let Some(first) = &self.first else { return Ok(false) };
-        let failed = |source| Error::Log {
-            table: first.name().to_owned(),
-            source,
+        let Some((first, expected)) = &self.first else {
+            return Ok(false);
         };
-        let Some(snapshot) = head::snapshot(first.name(), first.log_store()).await? else {
-            return Ok(true);
-        };
-        let transactions = head::transactions(first.log_store(), snapshot).await.map_err(failed)?;
-        Ok(RunId::find(&transactions, self.date) != self.run)
+        let transactions = transactions(first.name(), first.log_store()).await?;
+        Ok(RunId::find(&transactions, self.date) != *expected)
     }
 
-    /// What the day has, as of the head.
-    async fn day_files(&self, head: &Head) -> Result<Vec<Remove>, Error> {
+    /// What the day has, as of the head, and of which run it is.
+    async fn day(&self, head: &Head) -> Result<(Vec<Remove>, Option<RunId>), Error> {
         let failed = |source| Error::Log {
             table: self.place.name().to_owned(),
             source,
         };
         let log = self.place.log_store();
         let snapshot = Snapshot::try_new(log, Some(head.version)).await.map_err(failed)?;
+        let run = match self.run {
+            // Nobody asks.
+            None => None,
+            Some(_) => {
+                let transactions = head::transactions(log, snapshot.clone()).await.map_err(failed)?;
+                RunId::find(&transactions, self.date)
+            }
+        };
         let date = self.date.to_string();
-        snapshot
+        let files = snapshot
             .file_views(log, None)
             .try_filter_map(|file| {
                 let partition = file.partition_values_map();
@@ -296,7 +308,8 @@ impl Finished {
             .boxed()
             .try_collect()
             .await
-            .map_err(failed)
+            .map_err(failed)?;
+        Ok((files, run))
     }
 }
 
@@ -305,13 +318,21 @@ struct Replacing<'a> {
     day: &'a Finished,
     inputs: Option<Inputs>,
     removed_files: usize,
+    /// The version in which the day was found to be this run's already: its commit, of which no answer came.
+    done_by: Option<u64>,
 }
 
 impl Change<Head> for Replacing<'_> {
     async fn next(&mut self, head: &Head, id: &str, _: bool) -> Result<Option<Bytes>, Error> {
-        let removed = self.day.day_files(head).await?;
+        let (removed, run) = self.day.day(head).await?;
+        if run.is_some() && run == self.day.run {
+            self.done_by = Some(head.version);
+            return Ok(None);
+        }
         self.removed_files = removed.len();
-        if removed.is_empty() && self.day.files.is_empty() && self.inputs.is_none() {
+        // A day that was of another run becomes this one's, even if it had nothing and has nothing: until both tables are
+        // of one run, one of them is still to be replaced.
+        if removed.is_empty() && self.day.files.is_empty() && self.inputs.is_none() && run.is_none() {
             return Ok(None);
         }
         if self.day.is_overtaken().await? {
@@ -324,27 +345,53 @@ impl Change<Head> for Replacing<'_> {
     }
 
     async fn discard(&mut self) {
-        self.day.place.delete(&self.day.files).await;
+        if self.done_by.is_none() {
+            self.day.place.delete(&self.day.files).await;
+        }
     }
 }
 
-/// What a day of the batch path was last made from; `None` if it never was, or if there is no table.
-///
-/// # Errors
-/// [`Error::Log`] if the log cannot be read.
-pub async fn batch_inputs(
-    lake: &Lake,
-    kind: Kind,
-    definition: &Definition,
-    date: NaiveDate,
-) -> Result<Option<Inputs>, Error> {
-    let name = lake.folder(kind, definition.name()).to_string();
-    let log = lake.log_store(kind, definition.name())?;
-    let Some(snapshot) = head::snapshot(&name, log.as_ref()).await? else {
-        return Ok(None);
+/// What the two tables of a dataset remember of a day of the batch path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchDay {
+    /// What its rows were last made from; `None` if they never were.
+    pub inputs: Option<Inputs>,
+    table: Option<RunId>,
+    quarantine: Option<RunId>,
+}
+
+impl BatchDay {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Error::Log`] if a log cannot be read.
+    pub async fn read(lake: &Lake, definition: &Definition, date: NaiveDate) -> Result<Self, Error> {
+        let remembered = async |kind| {
+            let name = lake.folder(kind, definition.name()).to_string();
+            transactions(&name, lake.log_store(kind, definition.name())?.as_ref()).await
+        };
+        let (table, quarantine) = (remembered(Kind::Table).await?, remembered(Kind::Quarantine).await?);
+        Ok(Self {
+            inputs: Inputs::find(&table, date),
+            table: RunId::find(&table, date),
+            quarantine: RunId::find(&quarantine, date),
+        })
+    }
+
+    /// Whether a run has replaced the day in the quarantine and not in the table: it broke off in between, or is just there.
+    /// What it takes and the run before did not is in neither, and nothing but cleaning the day again brings it back.
+    pub fn is_half_replaced(&self) -> bool {
+        self.quarantine.is_some() && self.quarantine != self.table
+    }
+}
+
+/// What a table's `txn` actions remember; nothing if there is no table.
+async fn transactions(table: &str, log: &dyn LogStore) -> Result<BTreeMap<String, i64>, Error> {
+    let Some(snapshot) = head::snapshot(table, log).await? else {
+        return Ok(BTreeMap::new());
     };
-    let transactions = head::transactions(log.as_ref(), snapshot)
-        .await
-        .map_err(|source| Error::Log { table: name, source })?;
-    Ok(Inputs::find(&transactions, date))
+    head::transactions(log, snapshot).await.map_err(|source| Error::Log {
+        table: table.to_owned(),
+        source,
+    })
 }

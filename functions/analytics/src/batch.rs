@@ -5,12 +5,14 @@
 //!       in parts                                                     └─ rejected ─► Replacement ─► quarantine/<dataset>
 //! ```
 //!
-//! The quarantine is committed first: if the run is broken off in between, the table still has the old digest of the
-//! day's objects, and the next run does the day again.
+//! The quarantine is committed first: if the run is broken off in between, the tables are of two runs, which the next run
+//! sees as it sees other objects, and does the day again.
 //!
 //! # Invariants
 //! - A day can be cleaned again at any time, with the same outcome (`a_day_cleaned_twice_is_the_same`).
 //! - Rows + quarantined = lines that can be read, whatever is damaged (`damage_costs_only_what_it_hit`).
+//! - A run that broke off anywhere is made good by the next (`a_run_broken_off_is_mended_by_the_next`,
+//!   `a_run_broken_off_under_another_definition_is_mended`).
 //! - Memory does not grow with the day: objects are read in parts, rows are written in portions.
 //! - A day whose raw objects have gone is not taken for an empty one (`a_day_that_lost_objects_is_left_alone`).
 
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use arrow::error::ArrowError;
 use chrono::{DateTime, NaiveDate, Utc};
 use pinlake_dataset::{Cleaner, Definition, Limits};
-use pinlake_lake::{Kind, Lake, Replaced, Replacement, RunId, batch_inputs};
+use pinlake_lake::{BatchDay, Kind, Lake, Replaced, Replacement, RunId};
 
 pub use self::{lines::is_fragment, objects::RawObject};
 use self::{
@@ -144,16 +146,17 @@ impl Batch {
         }
     }
 
-    /// Whether the day's raw objects are others than those that its rows were made from.
+    /// Whether the day has to be cleaned: its raw objects are others than those that its rows were made from, or a run
+    /// broke off between the two tables.
     ///
     /// # Errors
     /// The objects or the table's log cannot be read.
     pub async fn has_changed(&self, day: NaiveDate) -> Result<bool, BatchError> {
         let objects = self.objects(day).await?;
-        let known = batch_inputs(&self.lake, Kind::Table, &self.definition, day).await?;
-        Ok(match known {
+        let known = BatchDay::read(&self.lake, &self.definition, day).await?;
+        Ok(match known.inputs {
             None => !objects.is_empty(),
-            Some(known) => known != objects::inputs(&objects),
+            Some(inputs) => inputs != objects::inputs(&objects) || known.is_half_replaced(),
         })
     }
 
@@ -170,7 +173,7 @@ impl Batch {
     ) -> Result<Option<CleanedDay>, BatchError> {
         let objects = self.objects(day).await?;
         let inputs = objects::inputs(&objects);
-        match batch_inputs(&self.lake, Kind::Table, &self.definition, day).await? {
+        match BatchDay::read(&self.lake, &self.definition, day).await?.inputs {
             None if objects.is_empty() => return Ok(None),
             Some(before) if before.objects > inputs.objects && !force => {
                 return Err(BatchError::Shrunk {

@@ -399,6 +399,67 @@ async fn a_run_broken_off_is_mended_by_the_next() {
     assert_eq!(deaths.len(), 4 * 3 + 2 * 2 + 1);
 }
 
+#[tokio::test]
+async fn a_run_broken_off_under_another_definition_is_mended() {
+    // What the new definition takes was quarantined by the old one. Between its two commits it is in neither table, and the
+    // day's objects are the same as ever: the schedule of the next day has to see it all the same.
+    let define = |required: bool| {
+        let text = format!(
+            "key = [\"ind\"]\n[[column]]\nname = \"ind\"\ntype = \"int32\"\nrequired = true\n\
+             [[column]]\nname = \"title\"\ntype = \"string\"\nrequired = {required}\n"
+        );
+        Catalog::from_files([("note.toml", text.as_str())]).unwrap()
+    };
+    let lines = |inds: std::ops::Range<i32>| inds.map(|ind| format!(r#"{{"ind":{ind}}}"#)).collect::<Vec<_>>();
+    let note = DatasetName::parse("note").unwrap();
+    let mut taken = BTreeSet::new();
+    for puts in 0.. {
+        let store = Arc::new(dying::Dying::new(puts));
+        store.live();
+        let under = |required| {
+            Fixture::of(
+                Arc::clone(&store) as _,
+                define(required),
+                Reports::from_files([("", ""); 0]).unwrap(),
+            )
+        };
+        let (old, new) = (under(true), under(false));
+        old.put("note", DAY, "a", &lines(0..3)).await;
+        old.put("note", DAY, "b", &[r#"{"ind":3,"title":"t"}"#.to_owned()])
+            .await;
+        old.run(SCHEDULE).await.unwrap();
+        assert_eq!(old.inds("note").await, [3]);
+        store.mortal();
+        let run = new.run(br#"{"date":"2026-11-23"}"#);
+        let died = tokio::select! {
+            biased;
+            () = store.dead() => true,
+            outcome = run => { outcome.unwrap(); false }
+        };
+        store.live();
+        let next = br#"{"time":"2026-11-25T02:00:00Z"}"#;
+        new.handler.run(next, now() + chrono::TimeDelta::days(1)).await.unwrap();
+        let quarantine = read_table(&new.lake, Kind::Quarantine, &note).await.unwrap();
+        let quarantined: usize = quarantine.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        match new.inds("note").await.as_slice() {
+            // Nothing was committed: the day stays as it was.
+            [3] => assert_eq!(quarantined, 3, "killed at put {puts}"),
+            [0, 1, 2, 3] => {
+                assert_eq!(quarantined, 0, "killed at put {puts}");
+                taken.insert(puts);
+            }
+            other => panic!("{other:?}, killed at put {puts}"),
+        }
+        if !died {
+            break;
+        }
+    }
+    assert!(
+        taken.len() > 2,
+        "{taken:?}: between the commits, after them, and not at all"
+    );
+}
+
 /// A store that dies at a put: the put is carried out or not, by turns, and its answer never comes.
 mod dying {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use chrono::NaiveDate;
 use pinlake_lake::{
-    Error, INGEST_DATE, INGEST_PATH, Inputs, Kind, ORIGIN, Replaced, Replacement, Settings, batch_inputs, describe,
+    BatchDay, Error, INGEST_DATE, INGEST_PATH, Inputs, Kind, ORIGIN, Replaced, Replacement, Settings, describe,
     read_table, with_bookkeeping,
 };
 
@@ -199,7 +199,7 @@ async fn the_inputs_are_remembered_for_each_day() {
     let lake = TestLake::in_memory();
     let remembered = |date| {
         let lake = lake.lake.clone();
-        async move { batch_inputs(&lake, Kind::Table, &pins(), date).await.unwrap() }
+        async move { BatchDay::read(&lake, &pins(), date).await.unwrap().inputs }
     };
     assert_eq!(remembered(day(14)).await, None);
     for digest in [7, 3] {

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use pinlake_lake::{Error, Kind, Replay, RunId, Settings};
+use pinlake_lake::{BatchDay, Error, Kind, Replay, RunId, Settings};
 
-use super::{cleared_raw, day_of, half_a_day, other_half, run, stored};
+use super::{cleared_raw, day, day_of, half_a_day, other_half, run, stored};
 use crate::support::{TestLake, noon, pins, store::Fault};
 
 #[tokio::test]
@@ -84,5 +84,41 @@ async fn a_run_that_was_overtaken_gives_way() {
         assert!(matches!(refused, Error::Overtaken { .. }), "{refused}");
         assert_eq!(stored(&lake).await, (good.to_vec(), bad.to_vec()));
         assert_eq!(lake.parquet_files(Kind::Table).await, 2, "it leaves nothing behind");
+    }
+}
+
+#[tokio::test]
+async fn a_run_without_rejects_gives_way_too() {
+    let lake = TestLake::in_memory();
+    let (slow, fast) = (RunId::new(), RunId::new());
+    // The slow run takes all four, and finds nothing to do in the quarantine.
+    let half = half_a_day(&lake, slow, &[]).await;
+    assert_eq!(half.version, None);
+    day_of(&lake, fast, &[1, 3], &[2, 4]).await;
+    // Otherwise what `fast` has rejected would be in both tables.
+    let refused = other_half(&lake, slow, &half, &[1, 2, 3, 4]).await.unwrap_err();
+    assert!(matches!(refused, Error::Overtaken { .. }), "{refused}");
+    assert_eq!(stored(&lake).await, (vec![1, 3], vec![2, 4]));
+}
+
+#[tokio::test]
+async fn a_day_of_two_runs_is_known() {
+    let lake = TestLake::in_memory();
+    let is_half = async || {
+        BatchDay::read(&lake.lake, &pins(), day())
+            .await
+            .unwrap()
+            .is_half_replaced()
+    };
+    assert!(!is_half().await, "nobody has been here");
+    day_of(&lake, RunId::new(), &[1, 2], &[]).await;
+    assert!(!is_half().await, "nothing was ever rejected");
+    for bad in [&[2][..], &[], &[]] {
+        // Also without a row to remove or to add: it has been of another run.
+        let run = RunId::new();
+        let half = half_a_day(&lake, run, bad).await;
+        assert!(is_half().await, "{bad:?}");
+        other_half(&lake, run, &half, &[1]).await.unwrap();
+        assert!(!is_half().await, "{bad:?}");
     }
 }
