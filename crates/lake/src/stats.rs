@@ -99,7 +99,7 @@ fn bounds(kind: &DataType, chunks: &[&Statistics], cut: usize) -> Option<(Value,
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let (least, greatest) = integers(chunks)?;
-            Some((instant(least)?.into(), instant(greatest.checked_add(999)?)?.into()))
+            Some((instant(least)?.into(), instant_above(greatest)?.into()))
         }
         DataType::Float64 => {
             let (least, greatest) = doubles(chunks)?;
@@ -149,7 +149,12 @@ fn text(bytes: Option<&[u8]>) -> Option<&str> {
 fn cut_above(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         None => text.to_owned(),
-        Some((end, _)) => text[..end].chars().chain([TIE_BREAKER]).collect(),
+        Some((end, _)) => {
+            // It is above any other character, but not above itself.
+            let same = text[end..].chars().take_while(|char| *char == TIE_BREAKER);
+            let kept = end + same.map(char::len_utf8).sum::<usize>();
+            format!("{}{TIE_BREAKER}", &text[..kept])
+        }
     }
 }
 
@@ -157,7 +162,14 @@ fn date(days: i64) -> Option<String> {
     NaiveDate::from_epoch_days(i32::try_from(days).ok()?).map(|date| date.to_string())
 }
 
-/// Delta has milliseconds here: cutting rounds down, so a maximum must come rounded up.
+/// A maximum. Delta has milliseconds here, and cutting rounds down, so it is rounded up; but not out of the years that
+/// readers know: the last of them ends with the millisecond that is cut, which Delta's readers allow for.
+fn instant_above(micros: i64) -> Option<String> {
+    const LAST: i64 = 253_402_300_799_999_000;
+    instant(micros.checked_add(999)?.min(LAST.max(micros)))
+}
+
+/// Cut to milliseconds.
 fn instant(micros: i64) -> Option<String> {
     DateTime::<Utc>::from_timestamp_micros(micros).map(|instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
@@ -214,6 +226,32 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_text_is_below_its_bound() {
+        let top = char::MAX;
+        let thirty_two = "a".repeat(32);
+        for (rest, bound) in [
+            ("", String::new()),
+            ("b", format!("{top}")),
+            (&format!("{top}"), format!("{top}{top}")),
+            (&format!("{top}{top}b"), format!("{top}{top}{top}")),
+        ] {
+            let text = thirty_two.clone() + rest;
+            assert_eq!(cut_above(&text, 32), thirty_two.clone() + &bound);
+            assert!(text <= cut_above(&text, 32));
+        }
+    }
+
+    #[test]
+    fn the_last_moment_has_a_bound_that_readers_know() {
+        let last = 253_402_300_799_999_999;
+        assert_eq!(instant_above(last).unwrap(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(instant_above(last - 999).unwrap(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(instant_above(last - 1999).unwrap(), "9999-12-31T23:59:59.998Z");
+        assert_eq!(instant_above(0).unwrap(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(instant_above(1).unwrap(), "1970-01-01T00:00:00.001Z");
+    }
+
+    #[test]
     fn an_origin_is_not_cut() {
         let origin = format!("kinesis/pinlake-pin/shardId-000000000000/{}", "4".repeat(56));
         let statistics = statistics_of(vec![(ORIGIN, Arc::new(StringArray::from(vec![origin.as_str()])))]);
@@ -222,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bounds_hold_every_value(texts in prop::collection::vec("\\PC{0,80}", 1..20), halves in prop::collection::vec(any::<i32>(), 1..20)) {
+        fn bounds_hold_every_value(texts in prop::collection::vec("(\\PC|\u{10FFFF}){0,80}", 1..20), halves in prop::collection::vec(any::<i32>(), 1..20)) {
             let doubles: Vec<f64> = halves.into_iter().map(|halves| f64::from(halves) / 2.0).collect();
             let rows = texts.len().min(doubles.len());
             let statistics = statistics_of(vec![
