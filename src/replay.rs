@@ -27,7 +27,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
-use pinlake_dataset::{DatasetName, Definition};
+use pinlake_dataset::{Cleaner, DatasetName, Definition, Limits};
 
 use self::tally::Tally;
 use crate::{
@@ -56,6 +56,9 @@ pub struct Replay {
     /// deleted.
     #[arg(long)]
     given_up: bool,
+    /// What a record may have, in bytes: the functions' MAX_RECORD_BYTES, where a stack has another than its template.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..=10 << 20))]
+    max_record_bytes: u32,
     /// Only say how many rows would move and why the others would stay.
     #[arg(long)]
     dry_run: bool,
@@ -80,12 +83,26 @@ impl Replay {
             )
         })?;
         let lake = self.lake.open().await?;
+        let limits = Limits {
+            record_bytes: self.max_record_bytes as usize,
+            ..Limits::default()
+        };
+        let cleaner = Cleaner::new(Arc::clone(&definition), limits);
         let mut tally = Tally::new(self.dry_run);
         let outcome = if self.given_up {
-            given_up::replay(&lake, &catalog, &definition, self.dry_run, &mut tally).await
+            given_up::replay(&lake, &catalog, &definition, cleaner, self.dry_run, &mut tally).await
         } else {
             let condition = self.condition.as_deref();
-            quarantined::replay(&lake, &catalog, &definition, condition, self.dry_run, &mut tally).await
+            quarantined::replay(
+                &lake,
+                &catalog,
+                &definition,
+                cleaner,
+                condition,
+                self.dry_run,
+                &mut tally,
+            )
+            .await
         };
         // What was done is told, also if the rest could not be.
         if outcome.is_ok() || !tally.is_empty() {

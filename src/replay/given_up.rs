@@ -11,7 +11,7 @@ use arrow::{array::AsArray, datatypes::TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::TryStreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path};
-use pinlake_dataset::{Catalog, Cleaner, Definition, Limits};
+use pinlake_dataset::{Catalog, Cleaner, Definition};
 use pinlake_lake::{Cleared, INGESTED_AT, Kind, Lake, Replay, Settings, Way};
 use pinlake_stream::{Kept, kept};
 
@@ -26,13 +26,13 @@ pub(super) async fn replay(
     lake: &Lake,
     catalog: &Catalog,
     definition: &Arc<Definition>,
+    mut cleaner: Cleaner,
     dry_run: bool,
     tally: &mut Tally,
 ) -> Result<()> {
     let folder = given_up_folder(lake);
     let objects: Vec<_> = lake.store().list(Some(&folder)).try_collect().await?;
     let replay = Replay::new(lake, definition, Settings::default())?;
-    let mut cleaner = Cleaner::new(Arc::clone(definition), Limits::default());
     let bar = progress(objects.len() as u64, "objects");
     for object in objects {
         let key = object.location;

@@ -12,7 +12,7 @@ use arrow::{
 };
 use chrono::{NaiveDate, Utc};
 use pinlake_analytics::{QueryError, QuerySettings, Session, is_fragment};
-use pinlake_dataset::{Catalog, Cleaner, Definition, Limits};
+use pinlake_dataset::{Catalog, Cleaner, Definition};
 use pinlake_lake::{
     Cleared, FIELD, INGEST_DATE, INGEST_PATH, INGESTED_AT, Lake, ORIGIN, PAYLOAD, REASON, Settings, Way,
 };
@@ -39,6 +39,7 @@ pub(super) async fn replay(
     lake: &Lake,
     catalog: &Catalog,
     definition: &Arc<Definition>,
+    mut cleaner: Cleaner,
     condition: Option<&str>,
     dry_run: bool,
     tally: &mut Tally,
@@ -46,7 +47,6 @@ pub(super) async fn replay(
     let session = open(lake, catalog, definition).await?;
     let partitions = partitions(&session, definition, condition).await?;
     let replay = pinlake_lake::Replay::new(lake, definition, Settings::default())?;
-    let mut cleaner = Cleaner::new(Arc::clone(definition), Limits::default());
     let bar = progress(
         partitions.iter().map(|partition| partition.rows).sum(),
         "rows looked at",
