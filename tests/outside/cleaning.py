@@ -119,8 +119,26 @@ def _double(numeral: str) -> float:
     return number
 
 
+def _exact(numeral: str) -> int:
+    """The whole number of at most 64 bits that a numeral equals, by its digits alone."""
+    found = re.fullmatch(r"([+-]?)(?=\.?[0-9])([0-9]*)\.?([0-9]*)(?:[eE]([+-]?)([0-9]+))?", numeral)
+    if not found:
+        raise Unreadable
+    sign, before, behind, exponent_sign, exponent = found.groups(default="")
+    digits = (before + behind).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return 0
+    # Twenty digits are more than any record has places; the rest of a longer exponent changes nothing.
+    shift = int(exponent_sign + (exponent.lstrip("0")[:20] or "0"))
+    zeros = shift - len(behind) + len(digits) - len(significant)
+    if zeros < 0 or len(significant) + zeros > 19:
+        raise Unreadable
+    return int(sign + significant + "0" * zeros)
+
+
 def whole(value: Any, low: int = INT32[0], high: int = INT32[1]) -> int | None:
-    """A whole number, also as text or as `6.0`; true and false are 1 and 0."""
+    """A whole number, also as text, as `6.0` or as `1e3`; true and false are 1 and 0."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -129,13 +147,7 @@ def whole(value: Any, low: int = INT32[0], high: int = INT32[1]) -> int | None:
         numeral = _numeral(value)
         if not numeral:
             return None
-        if re.fullmatch(r"[+-]?[0-9]+", numeral):
-            number = int(numeral)
-        else:
-            double = _double(numeral)
-            if not double.is_integer():
-                raise Unreadable
-            number = int(double)
+        number = _exact(numeral)
     if not low <= number <= high:
         raise Unreadable
     return number
