@@ -122,6 +122,11 @@ impl Definition {
         &self.columns
     }
 
+    /// Whether a JSON field is one that the definition names.
+    pub fn names_field(&self, field: &str) -> bool {
+        self.fields.iter().any(|known| known == field)
+    }
+
     /// The schema of cleaned rows: the definition's columns in its order, then [`RESCUED`] (nullable JSON text).
     ///
     /// Types: Boolean, Int32, Int64, Float64, Utf8, Date32, Timestamp(µs, UTC) and List of Float64

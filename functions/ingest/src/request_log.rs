@@ -1,11 +1,13 @@
 //! One log line per request: what came, what became of it, how long it took. Never a payload.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
-use pinlake_dataset::DatasetName;
+use pinlake_dataset::{DatasetName, Definition, Rejection};
 use pinlake_host::metrics::{self, Metric};
 use tokio::time::Instant;
 
@@ -37,6 +39,19 @@ impl Tally {
     }
 }
 
+/// A refusal as the log has it: a field that the definition does not name is a caller's word, and so a part of a payload.
+fn told(refusal: &Refusal, definition: Option<&Definition>) -> String {
+    match refusal {
+        Refusal::Invalid(Rejection {
+            field: Some(field),
+            reason,
+        }) if !definition.is_some_and(|definition| definition.names_field(field)) => {
+            format!("an unknown field {reason}")
+        }
+        refusal => refusal.to_string(),
+    }
+}
+
 /// Middleware: writes the line, and tells the metrics of a request that brought records.
 pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
     let start = Instant::now();
@@ -51,7 +66,9 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
     if tally.dataset.is_some() {
         app.metrics.tell(tally.dataset.as_ref(), &[], &tally.values());
     }
-    let refusal = response.extensions().get::<Refusal>().map(ToString::to_string);
+    let definition = tally.dataset.as_ref().and_then(|dataset| app.catalog.get(dataset));
+    let refusal = response.extensions().get::<Refusal>();
+    let refusal = refusal.map(|refusal| told(refusal, definition.map(Arc::as_ref)));
     tracing::info!(
         %method,
         route = route.unwrap_or_default(),
