@@ -151,6 +151,7 @@ METRICS = {
 ALARMS = {
     "errors": 4,
     "throttles": 4,
+    "destination": 3,
     "iterator-age": 3,
     "batches-failed": 3,
     "given-up": 6,
@@ -399,7 +400,7 @@ def kinesis_table() -> str:
 def kms_table() -> str:
     requests = [sum(s3_requests(events)) for events in SIZES]
     amounts = [price("kms_key") + count / 1e4 * price("kms_request") for count in requests]
-    return by_size("$ a month", [["own key, a KMS request for each S3 request", *map(dollars, amounts)]])
+    return by_size("$ a month", [["own key for the bucket, a KMS request for each S3 request", *map(dollars, amounts)]])
 
 
 def metrics_table() -> str:

@@ -61,7 +61,7 @@ pub fn mapping_settings(dataset: &DatasetName, stream: String, window: Duration)
         batch_size: 10_000,
         batch_window: window,
         bisects: true,
-        most_retries: Some(100),
+        most_retries: Some(10_000),
         most_age: Some(Duration::from_secs(82_800)),
         timeout: Duration::from_secs(120),
         ..mapping::Settings::new(format!("stream-{dataset}"), stream, functions::STREAM)

@@ -329,7 +329,7 @@ impl Mapped {
     async fn start(world: &World, given_up: &Arc<dyn Destination>) -> Self {
         let stop = CancellationToken::new();
         let settings = mapping::Settings {
-            // A step of the clock makes no record too old here, and no storm lasts as long as a hundred retries do there.
+            // A step of the clock makes no record too old here, and no storm lasts as long as the retries do there.
             most_age: None,
             most_retries: None,
             backoff: Backoff {

@@ -13,11 +13,13 @@ use crate::{
 
 /// Variables whose value in the template is another than the default of the code. All others repeat the default, so that it
 /// is to be seen, and changed, where the function is.
-const CHOSEN: [&str; 6] = [
+const CHOSEN: [&str; 7] = [
     // Where the stack is.
     "LAKE_URI",
     "STREAM_PREFIX",
     "METRICS_NAMESPACE",
+    // What is left of Lambda's limit, which is the code's default, behind an API that hands bodies over in base64.
+    "MAX_BODY_BYTES",
     // What the memory and the disk of the function allow.
     "QUERY_MEMORY_BYTES",
     "QUERY_SPILL_BYTES",
