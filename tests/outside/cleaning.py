@@ -315,7 +315,7 @@ def columns(dataset: str) -> list[str]:
     return list(DATASETS[dataset].clean(Record({key: Number("1")})))
 
 
-def _fields(payload: bytes) -> dict[str, Any]:
+def _fields(payload: bytes, known: frozenset[str]) -> dict[str, Any]:
     if len(payload) > MAX_BYTES:
         raise _Rejected(None)
     try:
@@ -329,9 +329,19 @@ def _fields(payload: bytes) -> dict[str, Any]:
         if any("\ud800" <= character <= "\udfff" for character in name):
             raise _Rejected(None)
         if name in fields or _depth(value) > MAX_DEPTH - 1:
-            raise _Rejected(name)
+            raise _Rejected(name if name in known else _cut(name))
         fields[name] = value
     return fields
+
+
+def _cut(name: str) -> str:
+    """At most 128 bytes, of which what JSON escapes takes seven."""
+    taken = 0
+    for place, character in enumerate(name):
+        taken += 7 if character < " " or character in '"\\\x7f' else len(character.encode())
+        if taken > 128:
+            return name[:place] + "…"
+    return name
 
 
 def _depth(value: Any) -> int:
@@ -346,7 +356,7 @@ def clean(dataset: str, payload: bytes) -> dict[str, Any] | Reject:
     """One record's row, with `_rescued` as parsed JSON, or why it has none."""
     rules = DATASETS[dataset]
     try:
-        record = Record(_fields(payload))
+        record = Record(_fields(payload, rules.fields))
         row = rules.clean(record)
     except _Rejected as rejected:
         return rejected.reject

@@ -122,7 +122,7 @@ impl Definition {
         &self.columns
     }
 
-    /// Whether a JSON field is one that the definition names.
+    /// Whether the definition names a JSON field: a column comes from it, or it is dropped.
     pub fn names_field(&self, field: &str) -> bool {
         self.fields.iter().any(|known| known == field)
     }

@@ -29,8 +29,13 @@ impl Default for Limits {
     }
 }
 
-/// How much is shown of a name that a definition does not know.
-const NAME_CHARS: usize = 32;
+/// As much of an unknown field's name is told, in bytes as an answer of Lambda writes them: JSON text within JSON text,
+/// in which an ASCII control character takes 7 (`\\u0000`), a quote or a backslash 4 and is counted as 7, too.
+///
+/// An answer of Lambda has at most 6 MiB, 6,291,456 bytes, and a request has at most 10,000 lines, if not set otherwise.
+/// A refused one's entry has 170 bytes besides the name, and the name twice, each with the 3 bytes of `…`: at most
+/// 10,000 × (170 + 2 × (128 + 3)) = 4,320,000 bytes.
+const UNKNOWN_NAME_BYTES: usize = 128;
 
 /// Why a record cannot become a row.
 ///
@@ -38,9 +43,8 @@ const NAME_CHARS: usize = 32;
 /// an answer made from it shows what a customer sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// The JSON field at fault; `None` when the record as a whole is. A name that the definition does not know is cut to 32
-    /// characters: an answer about 10,000 records has it twice for each, escaped as JSON (six bytes a character at worst),
-    /// and Lambda takes answers of 6 MB.
+    /// The JSON field at fault; `None` when the record as a whole is. A name that the definition does not know is
+    /// cut.
     pub field: Option<String>,
     /// What is wrong with it.
     pub reason: String,
@@ -59,14 +63,6 @@ impl Rejection {
             field: Some(field.into()),
             reason: reason.into(),
         }
-    }
-}
-
-/// A name that somebody made up, as far as it is shown.
-fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
-    match name.char_indices().nth(NAME_CHARS) {
-        None => name,
-        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
     }
 }
 
@@ -185,6 +181,23 @@ impl<'de> Visitor<'de> for Object<'_> {
             }
         }
         Ok(Fields { known, unknown })
+    }
+}
+
+/// An unknown field's name as it is told.
+fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
+    let mut bytes = 0;
+    let end = name.char_indices().find_map(|(at, character)| {
+        bytes += match character {
+            '"' | '\\' => 7,
+            _ if character.is_ascii_control() => 7,
+            _ => character.len_utf8(),
+        };
+        (bytes > UNKNOWN_NAME_BYTES).then_some(at)
+    });
+    match end {
+        Some(end) => Cow::Owned(format!("{}…", &name[..end])),
+        None => name,
     }
 }
 

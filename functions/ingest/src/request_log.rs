@@ -1,4 +1,7 @@
 //! One log line per request: what came, what became of it, how long it took. Never a payload.
+//!
+//! # Invariants
+//! - Of a record's fields only those are named that its definition names (`an_unknown_field_is_not_named`).
 
 use std::sync::Arc;
 
@@ -84,4 +87,33 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
         "answered a request"
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use pinlake_dataset::{Catalog, Limits, check};
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_field_is_not_named() {
+        let catalog = Catalog::built_in();
+        let definition = catalog.route("user").unwrap();
+        for (record, expected) in [
+            (
+                r#"{"ind":1,"card 4111":1,"card 4111":1}"#,
+                "an unknown field stands there twice",
+            ),
+            (r#"{"ind":1,"ind":1}"#, "field `ind` stands there twice"),
+            (r#"{"ind":1,"age":"x"}"#, "field `age` is no int32"),
+            ("", "the record is empty"),
+        ] {
+            let rejection = check(definition, Limits::default(), record.as_bytes()).unwrap_err();
+            assert_eq!(
+                told(&Refusal::Invalid(rejection), Some(definition)),
+                expected,
+                "{record}"
+            );
+        }
+    }
 }
